@@ -1,0 +1,103 @@
+/**
+ * What Holdfast asks of a store.
+ *
+ * A store keeps one value under each selector, for a time, and changes it by compare-and-set. Of a value
+ * it has to understand three things only, which `core/record.ts` lays out at its beginning: whether it is
+ * a live record or the marker of an ended one, its version, and its user. The rest is not its business.
+ *
+ * What is missing, ended or in conflict is a *value*: only a broken store rejects, with a
+ * `StoreUnavailableError` whose `applied` says whether a write can have arrived. Times cross as durations
+ * in milliseconds, or are the store's own clock: no server's clock can end a session. A store never repeats
+ * a write by itself. Every method touches one key in one atomic step, and settles within the store's deadline.
+ */
+
+/** Names one visit in the store; 24 characters of base64url. It gives no power. */
+export type Selector = string & { readonly '~selector': true }
+
+/** The bytes of a record or of an ended marker. Treat as immutable. */
+export type RecordBytes = Uint8Array
+
+export type Awaitable<T> = T | Promise<T>
+
+/** The answer of a compare-and-set: done, or what stood there instead (`undefined`: nothing). */
+export type Swap = { readonly done: true } | { readonly done: false; readonly found: RecordBytes | undefined }
+
+/** The one answer of a compare-and-set that went through. */
+export const DONE: Swap = Object.freeze({ done: true })
+
+/** A condition on ending a visit: only in this version, or only while it belongs to this user. */
+export type EndCondition = { readonly version: Uint8Array } | { readonly user: string }
+
+/** One entry of a user's index; `age` in milliseconds of the store's clock since it was enrolled. */
+export interface Enrolment {
+  readonly selector: Selector
+  readonly age: number
+}
+
+/** A user's index: sign-ins at or before `notBefore` (the store's clock, ms; 0: none) are revoked. */
+export interface Roll {
+  readonly entries: readonly Enrolment[]
+  readonly notBefore: number
+  readonly now: number
+}
+
+/** What a store counted since it was opened. */
+export interface StoreStats {
+  /** Commands, transactions or look-ups that reached the store. */
+  readonly commands: number
+}
+
+export interface Store {
+  /** A short name for logs and metrics: `memory`, `lmdb`, `redis`. */
+  readonly kind: string
+
+  /** Opens files or connections. Called once, before anything else; safe to call again. Rejects with an `OptionsError` for what no waiting mends, with a `StoreUnavailableError` for the rest. */
+  open(): Promise<void>
+
+  /** The value under the selector: a live record, an ended marker, or `undefined` where there is neither. An expired value is absent. */
+  load(selector: Selector): Awaitable<RecordBytes | undefined>
+
+  /** Stores a record where there is neither a record nor a marker. `found` otherwise. */
+  create(selector: Selector, record: RecordBytes, ttl: number): Awaitable<Swap>
+
+  /** Stores a record where a live record with exactly this version is (8 bytes, as `versionOf` gives them). `found` otherwise. */
+  replace(selector: Selector, version: Uint8Array, record: RecordBytes, ttl: number): Awaitable<Swap>
+
+  /** Moves the expiry of a live record, and of nothing else. */
+  touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'>
+
+  /**
+   * Puts an ended marker in the place of whatever is there, also of nothing. With a condition, a live record
+   * that does not meet it stays (`found`). An existing marker stays as it is, which is `done`. Works when the store is full.
+   */
+  end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Awaitable<Swap>
+
+  /** Enters the visit in the user's index (again: with a new age), and drops entries older than `lifetime`, after which the whole index expires. */
+  enroll(user: string, selector: Selector, lifetime: number): Awaitable<Pick<Roll, 'notBefore' | 'now'>>
+
+  /** Takes the visit out of the user's index. Not being there is no error. */
+  withdraw(user: string, selector: Selector): Awaitable<void>
+
+  /** Reads the user's index. */
+  roll(user: string): Awaitable<Roll>
+
+  /** Sets the user's `notBefore` to the store's present time (never back) for `lifetime`, and answers the index as it was at that moment. */
+  bar(user: string, lifetime: number): Awaitable<Roll>
+
+  /** The next lease, counted up: no two calls ever answer the same number, unless the store lost its counter. */
+  nextLease(): Awaitable<number>
+
+  /** Holds the lease for `owner` for `ttl`, again when it is the owner already. Answers who holds it now. */
+  holdLease(lease: number, owner: string, ttl: number): Awaitable<string>
+
+  /** The store's clock, and its epoch: visits begun at or before `epoch` (the store's clock, ms; 0: none) are revoked. */
+  epoch(): Awaitable<{ readonly epoch: number; readonly now: number }>
+
+  /** Moves the epoch to the store's present time, and answers it. */
+  moveEpoch(): Awaitable<number>
+
+  stats(): StoreStats
+
+  /** Closes what it opened. Safe to call again. */
+  close(): Promise<void>
+}

@@ -1,0 +1,29 @@
+/** One request's dealings with its session: what an adapter drives. */
+import type { Session } from '../types.ts'
+
+/** What the response needs once its session is saved. */
+export interface Settled {
+  /** Complete `Set-Cookie` values to append. Where there is one, the answer must be at least `Cache-Control: private`. */
+  readonly cookies: readonly string[]
+}
+
+/** Stands for a body that nobody has parsed (yet). */
+export const UNPARSED: unique symbol = Symbol('body not parsed')
+
+/**
+ * The order of the calls: `open`, `check` (when the body is known), the handler, `settle` before the first
+ * byte of the final response, `finish` after the response has gone or was cut.
+ */
+export interface Visit<Data extends object> {
+  readonly session: Session<Data>
+  /** Loads the session where the browser brought something of ours; answers `undefined` where there is nothing to wait for. Rejects with `StoreUnavailableError`. */
+  open(options?: { fresh?: boolean }): Promise<void> | undefined
+  /** The CSRF verdict. `body`: the parsed body, or `UNPARSED`. Throws `CsrfError`. Synchronous; call after `open`. */
+  check(body: unknown): void
+  /** Whether `settle` would have anything to save or to send; `false` lets a response pass at no cost. */
+  readonly unsettled: boolean
+  /** Saves; call once before the first byte. Memoised: each call gives the same answer. Rejects with a `HoldfastError` (then nothing may be sent but an error answer). A needed touch starts, nobody waits for it. */
+  settle(): Promise<Settled>
+  /** No byte more will be sent, or the connection is gone. Safe to call several times. */
+  finish(): void
+}

@@ -1,0 +1,157 @@
+/**
+ * Every error that Holdfast throws. Missing, expired, conflicting and ended are values, not errors:
+ * an error here means a system that is broken, or a program that has to change.
+ */
+
+/** The codes of all errors; `docs/errors.md` has the table with what to do about each. */
+export type ErrorCode =
+  | 'ERR_OPTIONS'
+  | 'ERR_NOT_MOUNTED'
+  | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_COMMIT_UNKNOWN'
+  | 'ERR_SESSION_ENDED'
+  | 'ERR_HEAD_SENT'
+  | 'ERR_DATA'
+  | 'ERR_LIMIT'
+  | 'ERR_CSRF'
+
+/** What an error may say besides its message. */
+export interface ErrorDetails {
+  readonly handle?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly cause?: unknown
+}
+
+/** The base of all errors of Holdfast. `status` is the HTTP status that fits, `handle` names the session. */
+export abstract class HoldfastError extends Error {
+  abstract readonly code: ErrorCode
+  abstract readonly status: number
+  readonly handle: string | undefined
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = new.target.name
+    this.handle = details.handle
+    this.headers = details.headers ?? {}
+  }
+}
+
+/** An option is missing, unknown or wrong. Thrown by the factory functions, before any request is served. */
+export class OptionsError extends HoldfastError {
+  readonly code = 'ERR_OPTIONS'
+  readonly status = 500
+  /** The option's path, such as `limits.recordSize`. */
+  readonly option: string
+
+  constructor(option: string, message: string, details?: ErrorDetails) {
+    super(message, details)
+    this.option = option
+  }
+}
+
+/** A session was asked for on a request that Holdfast has not seen. */
+export class NotMountedError extends HoldfastError {
+  readonly code = 'ERR_NOT_MOUNTED'
+  readonly status = 500
+}
+
+/** Whether a write that failed can have reached the store: `'no'` is certain, `'unknown'` is not. */
+export type Applied = 'no' | 'unknown'
+
+/** The store failed, refused or did not answer in time. Nothing is known about the session: nobody is logged out. */
+export class StoreUnavailableError extends HoldfastError {
+  readonly code = 'ERR_STORE_UNAVAILABLE'
+  readonly status = 503
+  /** Seconds after which to try again; also sent as `Retry-After`. */
+  readonly retryAfter: number
+  readonly applied: Applied
+
+  constructor(message: string, details: ErrorDetails & { retryAfter?: number; applied?: Applied } = {}) {
+    const retryAfter = details.retryAfter ?? 1
+    super(message, { ...details, headers: { 'retry-after': String(retryAfter), ...details.headers } })
+    this.retryAfter = retryAfter
+    this.applied = details.applied ?? 'no'
+  }
+}
+
+/** A write was sent and its answer was lost. It counts once or not at all, never twice. */
+export class CommitUnknownError extends HoldfastError {
+  readonly code = 'ERR_COMMIT_UNKNOWN'
+  readonly status = 503
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, headers: { 'retry-after': '1', ...details.headers } })
+  }
+}
+
+/** Why a session is over. */
+export type EndReason = 'signed-out' | 'revoked' | 'expired' | 'superseded'
+
+/** The session that was to be changed is over, and stays over. */
+export class SessionEndedError extends HoldfastError {
+  readonly code = 'ERR_SESSION_ENDED'
+  readonly status = 401
+  readonly reason: EndReason
+
+  constructor(reason: EndReason, message: string, details?: ErrorDetails) {
+    super(message, details)
+    this.reason = reason
+  }
+}
+
+/** Something that needs a cookie was asked for after the response's head had left. */
+export class HeadSentError extends HoldfastError {
+  readonly code = 'ERR_HEAD_SENT'
+  readonly status = 500
+}
+
+/** A value in `session.data` that cannot be kept. Nothing was written. */
+export class DataError extends HoldfastError {
+  readonly code = 'ERR_DATA'
+  readonly status = 500
+  /** Where it is, such as `cart[2].price`. */
+  readonly path: string
+
+  constructor(path: string, message: string, details?: ErrorDetails) {
+    super(message, details)
+    this.path = path
+  }
+}
+
+/** A limit was crossed. Nothing was written. */
+export class LimitError extends HoldfastError {
+  readonly code = 'ERR_LIMIT'
+  readonly status = 413
+  /** The limit's name, as in the options: `recordSize`, `depth` … */
+  readonly limit: string
+
+  constructor(limit: string, message: string, details?: ErrorDetails) {
+    super(message, details)
+    this.limit = limit
+  }
+}
+
+/** Why a request was refused as a possible forgery. The list is closed. */
+export type CsrfReason =
+  | 'token-missing'
+  | 'token-forged'
+  | 'token-stale'
+  | 'token-other-session'
+  | 'wrong-path'
+  | 'origin-refused'
+  | 'no-evidence'
+  | 'body-not-parsed'
+  | 'session-ended'
+
+/** A request that changes something could not show that it comes from one of our own pages. */
+export class CsrfError extends HoldfastError {
+  readonly code = 'ERR_CSRF'
+  readonly status = 403
+  readonly reason: CsrfReason
+
+  constructor(reason: CsrfReason, message: string, details?: ErrorDetails) {
+    super(message, details)
+    this.reason = reason
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Events, as `node:diagnostics_channel`s: nothing is paid where nobody listens. A session is named by its
+ * handle only. `docs/telemetry.md` lists them.
+ */
+import { channel, type Channel } from 'node:diagnostics_channel'
+
+/** Something was tried that a session's owner does not do: an id that came back after its grace. */
+export const theft: Channel = channel('holdfast:theft')
+/** A fresh selector met an existing record, or a lease was held by another process; both were replaced. */
+export const collision: Channel = channel('holdfast:collision')
+/** Two requests changed the same place; the later won. Message: `{ handle, paths }`. */
+export const conflict: Channel = channel('holdfast:conflict')
+/** A commit ended, with its outcome as `CommitOutcome`. Message: `{ handle, outcome, version }`. */
+export const commit: Channel = channel('holdfast:commit')
+/** A change was dropped because its session is over or its response had left. Message: `{ handle, reason, paths }`. */
+export const dropped: Channel = channel('holdfast:dropped')
+/** A session was begun, renewed, signed in, or ended. Message: `{ handle, what }`. */
+export const lifecycle: Channel = channel('holdfast:lifecycle')
+/** A request was refused, or in report mode would have been. Message: `{ reason, mode, method, path }`. */
+export const csrf: Channel = channel('holdfast:csrf')
+/** A cookie was not accepted. Message: `{ cookie, why }` with `why` one of `malformed`, `forged`, `unknown-key`, `expired`. */
+export const cookie: Channel = channel('holdfast:cookie')
+/** Two live sessions of different identity came in one request; neither was used. */
+export const ambiguous: Channel = channel('holdfast:ambiguous')
+/** The store failed. Message: `{ store, operation, error }`. */
+export const store: Channel = channel('holdfast:store')
+/** A record could not be read: garbage, or a newer format. Message: `{ handle, why }`. */
+export const unreadable: Channel = channel('holdfast:unreadable')

@@ -1,0 +1,215 @@
+/** The public types: what an application writes and sees. */
+import type { Store } from './core/store.ts'
+
+/** A length of time: `'500ms'`, `'60s'`, `'30m'`, `'12h'`, `'7d'`. Whole numbers only. */
+export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
+
+/**
+ * Declares the type of `req.session.data` for the frameworks' request types, by declaration merging:
+ * `declare module 'holdfast' { interface Register { data: Shop } }`. It types one manager; `sessions.of(req)` types each.
+ */
+// oxlint-disable-next-line typescript/no-empty-interface -- filled by declaration merging in applications
+export interface Register {}
+
+/** What `req.session.data` is: the registered type, else an object of unknown values. */
+export type RegisteredData = Register extends { data: infer Data extends object } ? Data : Record<string, unknown>
+
+type Scalar = string | number | boolean | bigint | null | undefined | Date | Uint8Array
+
+/** `T` where every value of it can be kept in a session, `never` at the places that cannot: functions, symbols, class instances with methods. */
+export type Storable<T> = unknown extends T
+  ? T
+  : T extends Scalar
+    ? T
+    : T extends (...args: never[]) => unknown
+      ? never
+      : T extends symbol
+        ? never
+        : T extends ReadonlyMap<infer Key, infer Value>
+          ? Map<Storable<Key>, Storable<Value>> | ReadonlyMap<Storable<Key>, Storable<Value>>
+          : T extends ReadonlySet<infer Member>
+            ? Set<Storable<Member>> | ReadonlySet<Storable<Member>>
+            : { [Key in keyof T]: Storable<T[Key]> }
+
+/** The states of a session: nothing stored; live; a read-only copy while the store is down; over. */
+export type SessionStatus = 'none' | 'live' | 'stale' | 'lapsed'
+
+/** What a commit did. `'gone'`: the session is over, the change was dropped. `'merged'`: it was saved together with another's. */
+export type CommitOutcome = 'unchanged' | 'touched' | 'saved' | 'merged' | 'gone'
+
+/** CSRF tokens of one session. Each call makes a fresh one; all stay valid as long as the session's lineage lives. */
+export interface SessionCsrf {
+  /** A token for the field `_csrf` or the header `x-csrf-token`; with a path, good for requests to exactly that path. Throws `HeadSentError` where it would need a cookie that can no longer be sent. */
+  token(path?: string): string
+  /** The token as a hidden input, escaped. */
+  field(path?: string): string
+  /** Whether the token is valid for this session, and for this path where it is bound to one. */
+  verify(token: string, path?: string): boolean
+}
+
+/** A visitor's session. It is always there; `status` says whether anything is stored. */
+export interface Session<Data extends object = RegisteredData> {
+  /** Plain data. Changes at any depth are found by comparison and saved before the response leaves. Assigning replaces it whole. */
+  data: Data
+  readonly status: SessionStatus
+  /** The public name of the session, stable over renewals of its id. `undefined` while nothing is stored. */
+  readonly handle: string | undefined
+  readonly userId: string | undefined
+  readonly createdAt: Date | undefined
+  readonly signedInAt: Date | undefined
+  /** When it ends if nothing more happens: the idle or the absolute timeout, whichever is first. */
+  readonly expiresAt: Date | undefined
+  /** Counts the saved changes; 0 while nothing is stored. */
+  readonly version: number
+  /** Aborted when this session ends in this process, by sign-out, revocation, or the discovery that it is over. */
+  readonly signal: AbortSignal
+  readonly csrf: SessionCsrf
+  /** An exact read-modify-write. `change` is synchronous and pure, may run again, and sees the newest data with this request's changes. Throws `SessionEndedError`, `StoreUnavailableError`, `CommitUnknownError`. */
+  update<Result>(change: (data: Data) => Result): Promise<Result>
+  /** Saves now what has been changed so far. */
+  commit(): Promise<CommitOutcome>
+  /** Forgets unsaved changes and reads the newest data. */
+  reload(): Promise<void>
+  /** Moves the idle deadline now, whatever the touch interval says. */
+  touch(): Promise<void>
+  /** Signs the user in under a new id and handle. A guest's data goes along (`'keep'`, the default), or not (`'drop'`), or only the named keys; another user's never does. */
+  signIn(userId: string, options?: { data?: 'keep' | 'drop' | readonly (keyof Data & string)[] }): Promise<void>
+  /** Ends the session; with `everywhere`, every session of its user. */
+  signOut(options?: { everywhere?: boolean }): Promise<void>
+  /** A new id for the same session. `previous: 'refused'` after a rise in privilege: the id before reaches nothing from now on, and handle and tokens change. */
+  regenerateId(options?: { previous?: 'graced' | 'refused' }): Promise<void>
+}
+
+/** A session as `list` shows it. `data` is read-only. */
+export interface SessionSummary<Data extends object> {
+  readonly handle: string
+  readonly createdAt: Date
+  readonly signedInAt: Date
+  /** At most one touch interval before the last request. */
+  readonly lastSeenAt: Date | undefined
+  readonly expiresAt: Date | undefined
+  readonly data: Readonly<Data>
+}
+
+/** A place that log lines go to, such as a pino logger or `console`. */
+export interface Log {
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
+/** Bytes or text of at least 32 bytes. */
+export type Secret = string | Uint8Array
+
+/** One or several secrets: the first signs, all verify. Or apart, for a rolling change: add the new one to `verify` everywhere before it signs anywhere. */
+export type Secrets = Secret | readonly Secret[] | { readonly sign: Secret; readonly verify: readonly Secret[] }
+
+export type CsrfMode = 'auto' | 'strict' | 'report'
+
+/** Bounds of what one session or request may use; crossing one is a `LimitError` that names it. */
+export interface Limits {
+  /** Bytes of a session's encoded data. Default 65 536. */
+  readonly recordSize?: number | undefined
+  /** Depth of nested objects and arrays in `data`. Default 32. */
+  readonly depth?: number | undefined
+  /** Bytes of a user id in UTF-8. Default and most: 255. */
+  readonly userId?: number | undefined
+  /** Bytes of a response held back while its session is being saved, besides what the application itself keeps waiting. Default 1 048 576. */
+  readonly heldBody?: number | undefined
+  /** Commits of one session waiting in this process. Default 1 000. */
+  readonly queuedCommits?: number | undefined
+}
+
+/** A callback that another site's page posts to us: OAuth `form_post`, SAML, 3-D Secure. */
+export interface Callback {
+  readonly method: string
+  readonly path: string
+  readonly origins: readonly string[]
+}
+
+/** What every manager takes; see `docs/options.md`. Unknown options are an error. */
+export interface BaseOptions {
+  /** At least 32 bytes each. Needed in production, and wherever the store is a server. */
+  readonly secret?: Secrets | undefined
+  /** `'redis://…'`, `'lmdb:/path'`, `'memory:'`, or a store. Needed in production. */
+  readonly store?: string | Store | undefined
+  /** What browsers call this application: `https://shop.example`. Default: taken from each request. */
+  readonly origin?: string | undefined
+  /** Separates applications that share a store, a secret or a host. Letters, digits, `-` and `_`, at most 32. */
+  readonly name?: string | undefined
+  /** Time without a request after which a session ends. Default `'30m'`. Source: OWASP ASVS 7.3.1. */
+  readonly idleTimeout?: Duration | undefined
+  /** Time after sign-in (for a guest: after the first stored value) after which a session ends. Default `'12h'`. Source: OWASP ASVS 7.3.2. */
+  readonly absoluteTimeout?: Duration | undefined
+  /** Age at which an id is renewed by itself. Default `'1h'`. */
+  readonly renewalTimeout?: Duration | undefined
+  /** How long the previous id is still accepted once the new one has been presented. Default `'60s'`. */
+  readonly graceTimeout?: Duration | undefined
+  /** How long the slowest request may take: ended markers last this long. Default `'15m'`. */
+  readonly maxRequestTime?: Duration | undefined
+  /** How long any one call to the store may take. Default `'1s'`. */
+  readonly storeDeadline?: Duration | undefined
+  /** Default `'auto'`. */
+  readonly csrf?: CsrfMode | undefined
+  readonly cookie?: { readonly sameSite?: 'lax' | 'strict' | 'none' | undefined } | undefined
+  /** Origins besides our own whose pages may post to us. */
+  readonly trustedOrigins?: readonly string[] | undefined
+  /** Whether `X-Forwarded-Proto` and `X-Forwarded-Host` come from our own proxy. Default `false`. */
+  readonly trustProxy?: boolean | undefined
+  readonly callbacks?: readonly Callback[] | undefined
+  /** Sends cookies over plain HTTP off this machine. Default `false`. */
+  readonly insecure?: boolean | undefined
+  /** Top-level keys of `data` that merge as one unit. */
+  readonly whole?: readonly string[] | undefined
+  /** Ends the session when an id comes back after its grace. Default `false`: an event only. */
+  readonly endOnTheft?: boolean | undefined
+  readonly limits?: Limits | undefined
+  readonly log?: Log | undefined
+  /** The clock, in milliseconds since 1970; for tests. Default: a monotonic clock set by the store's. */
+  readonly now?: (() => number) | undefined
+}
+
+/** What `data` is before anything is stored. Demanded where `Data` has required keys. */
+export type InitialOption<Data extends object> = Record<never, never> extends Data
+  ? { readonly initial?: (() => Data) | undefined }
+  : { readonly initial: () => Data }
+
+export type Options<Data extends object> = BaseOptions & InitialOption<Data>
+
+/** Counts since the manager was made. */
+export interface SessionsStats {
+  readonly commits: Readonly<Record<CommitOutcome, number>>
+  readonly conflicts: number
+  readonly dropped: number
+  readonly csrfRefused: number
+  readonly storeCommands: number
+}
+
+/** Whether the store answers, and how. */
+export interface Health {
+  readonly store: string
+  readonly ok: boolean
+  readonly error?: string
+}
+
+/** The sessions of an application. */
+export interface Sessions<Data extends object = RegisteredData> {
+  /** The session of a request that the adapter has seen. Throws `NotMountedError`. */
+  of(request: object): Session<Data>
+  /** Resolves once the store answers; rejects at once for what no waiting mends, else after ten seconds. */
+  ready(): Promise<void>
+  /** The user's live sessions, newest first. */
+  list(userId: string): Promise<SessionSummary<Data>[]>
+  /** Ends one session of the user. Answers whether there was such a live session. */
+  revoke(userId: string, handle: string): Promise<boolean>
+  /** Ends every session of the user whose sign-in was answered before this call. Answers how many. */
+  revokeUser(userId: string, options?: { except?: string }): Promise<number>
+  /** Ends every session of the deployment: at once here, on other servers within five seconds. */
+  revokeAll(): Promise<void>
+  /** An exact read-modify-write of another session of the user. Throws `SessionEndedError` where there is none. */
+  update<Result>(userId: string, handle: string, change: (data: Data) => Result): Promise<Result>
+  stats(): SessionsStats
+  health(): Promise<Health>
+  /** Waits for commits and touches under way, then closes what it opened. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

@@ -1,0 +1,163 @@
+/**
+ * A real redis-server for tests and proofs: on a free port of the loopback interface, in a directory of its
+ * own, gone when the test or its process is.
+ *
+ * ```ts
+ * const redis = await startRedisServer({ args: ['--maxmemory', '8mb'] })
+ * const store = redisStore(redis.url)
+ * redis.pause(); redis.resume()            // SIGSTOP, SIGCONT: it hangs, and goes on
+ * await redis.kill(); await redis.start()  // kill -9, and again on the same port and directory
+ * await redis.cli('dbsize')                // what redis-cli prints
+ * await redis.stop()                       // for good; removes the directory
+ * ```
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export interface RedisServerOptions {
+  /** More arguments for the server, such as `['--appendonly', 'yes']`. Without any it keeps nothing on disk. */
+  readonly args?: readonly string[]
+  /** The port; a free one by default. */
+  readonly port?: number
+  /** The program; `redis-server` by default. A Valkey serves as well. */
+  readonly binary?: string
+}
+
+export interface RedisServer extends AsyncDisposable {
+  readonly port: number
+  /** `redis://127.0.0.1:port` */
+  readonly url: string
+  /** Where it runs; removed by `stop()`. */
+  readonly directory: string
+  /** The process id; `undefined` while it is not running. */
+  readonly pid: number | undefined
+  /** Starts it again after `kill()`, on the same port and directory, with other arguments if given. Settles when it serves. */
+  start(args?: readonly string[]): Promise<void>
+  /** kill -9. Settles when the process is gone. */
+  kill(): Promise<void>
+  /** SIGSTOP: connections stay open, nothing is answered. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
+  /** Runs `redis-cli` against it and answers what it prints. */
+  cli(...args: string[]): Promise<string>
+  /** Ends it for good and removes its directory. Safe to call again. */
+  stop(): Promise<void>
+}
+
+const START_TIMEOUT = 10_000
+const run = promisify(execFile)
+
+/** Starts a server and settles when it serves. */
+export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const server = new LocalRedisServer(options, options.port ?? (await freePort()))
+  await server.start()
+  return server
+}
+
+/** A TCP port of the loopback interface on which nothing listens at this moment. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return address.port
+}
+
+class LocalRedisServer implements RedisServer {
+  readonly port: number
+  readonly url: string
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'holdfast-redis-'))
+  readonly #binary: string
+  #args: readonly string[]
+  #child: ChildProcess | undefined
+  readonly #lastResort = (): void => {
+    this.#child?.kill('SIGKILL')
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  constructor(options: RedisServerOptions, port: number) {
+    this.port = port
+    this.url = `redis://127.0.0.1:${port}`
+    this.#binary = options.binary ?? 'redis-server'
+    this.#args = options.args ?? []
+    process.once('exit', this.#lastResort)
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  async start(args?: readonly string[]): Promise<void> {
+    if (this.#child !== undefined) throw new Error('the server is running already')
+    this.#args = args ?? this.#args
+    const base = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--daemonize', 'no']
+    const child = spawn(this.#binary, [...base, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined
+    })
+    await serving(child)
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  async cli(...args: string[]): Promise<string> {
+    const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...args], { timeout: START_TIMEOUT })
+    return stdout.trim()
+  }
+
+  async stop(): Promise<void> {
+    await this.kill()
+    process.removeListener('exit', this.#lastResort)
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}
+
+/** Settles when the server says that it accepts connections; rejects with its output when it ends instead. */
+function serving(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    const fail = (why: string): void => {
+      clearTimeout(timer)
+      child.kill('SIGKILL')
+      reject(new Error(`redis-server ${why}\n${output}`))
+    }
+    const timer = setTimeout(() => fail(`did not serve within ${START_TIMEOUT} ms`), START_TIMEOUT)
+    const read = (chunk: Buffer): void => {
+      output = (output + chunk.toString()).slice(-4000)
+      if (!/ready to accept connections/i.test(output)) return
+      clearTimeout(timer)
+      resolve()
+    }
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', read)
+    child.once('error', (cause) => fail(`could not be started: ${cause.message}`))
+    child.once('exit', (code, signal) => fail(`ended (${signal ?? code})`))
+  })
+}

@@ -1,0 +1,103 @@
+/**
+ * CSRF tokens: HMAC-signed, bound to a session's lineage, nothing kept on the server (OWASP's signed double
+ * submit, with the session where that has a cookie). Every call makes different bytes, tags included, so that a
+ * compressed page gives nothing away (BREACH), and two tokens do not show that one visitor made them.
+ *
+ * Layout: format and flags 1, key fingerprint 4, nonce 9, lineage tag 12, path tag 12 where bound, MAC 16; in
+ * base64url 56 or 72 characters, a multiple of four, so that each token has one spelling.
+ *
+ * The MAC covers every byte before it and needs no lineage: genuine and ours can be told apart. The tags are MACs
+ * too, over the nonce and what they name. So nobody without the key can compute a tag, and a genuine token passes
+ * for one given other lineage with a chance of 2^-96, which no choice of nonces or of own sessions improves.
+ */
+import { FINGERPRINT_LENGTH, mac, sameBytes, type Key, type Keyring } from '../core/keyring.ts'
+import type { RandomSource } from '../core/random.ts'
+
+/** What a token is bound to. It stays from a visitor's first page over renewals; sign-in and sign-out end it. */
+export interface Lineage {
+  readonly selector: string
+  readonly epoch: number
+  readonly signedIn: boolean
+}
+
+/**
+ * What a token is to a request. `'stale'`: genuine, of a visit or guest that this is not, or of before sign-in.
+ * `'other-session'`: genuine, made for a signed-in session that this is not. `'wrong-path'`: of this session, bound to
+ * another path. `'forged'`: not made by a key of ours, malformed, or made by a key that this server does not know.
+ */
+export type TokenVerdict = 'valid' | 'stale' | 'other-session' | 'wrong-path' | 'forged'
+
+const FORMAT = 0x10
+const PATH_BOUND = 1
+const SIGNED_IN = 2
+const NONCE_AT = 1 + FINGERPRINT_LENGTH
+const LINEAGE_AT = NONCE_AT + 9
+const TAG_LENGTH = 12
+const PATH_AT = LINEAGE_AT + TAG_LENGTH
+const MAC_LENGTH = 16
+const SHAPE = /^(?:[\w-]{56}|[\w-]{72})$/
+
+const OF_TOKEN = Buffer.from('token')
+const OF_LINEAGE = Buffer.from('lineage')
+const OF_PATH = Buffer.from('path')
+
+/** Makes a token. With a path (as the router sees it, without query), it serves requests to exactly that path. */
+export function makeToken(key: Key, random: RandomSource, lineage: Lineage, path?: string): string {
+  const end = path === undefined ? PATH_AT : PATH_AT + TAG_LENGTH
+  const bytes = Buffer.allocUnsafe(end + MAC_LENGTH)
+  bytes[0] = FORMAT | (path === undefined ? 0 : PATH_BOUND) | (lineage.signedIn ? SIGNED_IN : 0)
+  bytes.set(key.fingerprint, 1)
+  bytes.set(random(LINEAGE_AT - NONCE_AT), NONCE_AT)
+  bytes.set(lineageTag(key, bytes, lineage), LINEAGE_AT)
+  if (path !== undefined) bytes.set(pathTag(key, bytes, path), PATH_AT)
+  bytes.set(sealOf(key, bytes.subarray(0, end)), end)
+  return bytes.toString('base64url')
+}
+
+/**
+ * Judges a token against the session and the path of the request that brought it. Without a lineage (nothing of ours
+ * came along) none is valid. All comparisons of secret bytes take constant time.
+ *
+ * A fingerprint that this server does not know is `'forged'`, not something milder: whoever forges may write any
+ * fingerprint. While secrets change, add the new one to `verify` everywhere before it signs anywhere.
+ */
+export function judgeToken(keyring: Keyring, token: string, lineage: Lineage | undefined, path: string | undefined): TokenVerdict {
+  const bytes = decode(token)
+  const key = bytes === undefined ? undefined : keyring.find(bytes.subarray(1, NONCE_AT))
+  if (bytes === undefined || key === undefined) return 'forged'
+  const end = bytes.length - MAC_LENGTH
+  if (!sameBytes(sealOf(key, bytes.subarray(0, end)), bytes.subarray(end))) return 'forged'
+  const tag = bytes.subarray(LINEAGE_AT, PATH_AT)
+  if (lineage === undefined || !sameBytes(lineageTag(key, bytes, lineage), tag)) return has(bytes, SIGNED_IN) ? 'other-session' : 'stale'
+  if (!has(bytes, PATH_BOUND)) return 'valid'
+  return path !== undefined && sameBytes(pathTag(key, bytes, path), bytes.subarray(PATH_AT, end)) ? 'valid' : 'wrong-path'
+}
+
+function decode(token: string): Buffer | undefined {
+  if (!SHAPE.test(token)) return undefined
+  const bytes = Buffer.from(token, 'base64url')
+  const length = PATH_AT + (has(bytes, PATH_BOUND) ? TAG_LENGTH : 0) + MAC_LENGTH
+  const known = ((bytes[0] ?? 0) & ~(PATH_BOUND | SIGNED_IN)) === FORMAT
+  return known && bytes.length === length ? bytes : undefined
+}
+
+function has(bytes: Buffer, flag: number): boolean {
+  return ((bytes[0] ?? 0) & flag) !== 0
+}
+
+function sealOf(key: Key, body: Buffer): Buffer {
+  return mac(key.keys.csrf, [OF_TOKEN, body], MAC_LENGTH)
+}
+
+function lineageTag(key: Key, token: Buffer, lineage: Lineage): Buffer {
+  return tagOf(key, OF_LINEAGE, token, `${lineage.signedIn ? 'user' : 'guest'} ${lineage.epoch} ${lineage.selector}`)
+}
+
+function pathTag(key: Key, token: Buffer, path: string): Buffer {
+  return tagOf(key, OF_PATH, token, path)
+}
+
+function tagOf(key: Key, what: Buffer, token: Buffer, name: string): Buffer {
+  // UTF-16, because UTF-8 writes every lone surrogate as the same three bytes.
+  return mac(key.keys.csrf, [what, token.subarray(NONCE_AT, LINEAGE_AT), Buffer.from(name, 'utf16le')], TAG_LENGTH)
+}

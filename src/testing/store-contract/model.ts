@@ -1,0 +1,2 @@
+import type { ContractHarness, TestRunner } from './harness.ts'
+export function modelRules(_harness: ContractHarness, _runner: TestRunner): void {}

@@ -1,0 +1,110 @@
+/**
+ * The races' application on express-session with connect-redis, written as their documentation advises:
+ * `resave: false`, `saveUninitialized: false`, `regenerate` at sign-in, `save` awaited before the answer,
+ * `destroy` at sign-out, a synchronizer token kept in the session.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+
+import express from 'express'
+
+import { loadPeer } from '../peers.ts'
+import { answer, callOf, type Actor, type Bag } from './actor.ts'
+import type { Listening } from './listening.ts'
+
+export interface ExpressSessionSetup {
+  readonly kind: 'express-session'
+  /** `redis://…` */
+  readonly store: string
+  readonly secret: string
+}
+
+type Done = (error?: unknown) => void
+
+/** The parts of express-session that are called here. */
+interface KeptSession extends Bag {
+  user?: string
+  csrf?: string
+  cookie: unknown
+  regenerate(done: Done): void
+  destroy(done: Done): void
+  save(done: Done): void
+}
+
+type Carrier = IncomingMessage & { session: KeptSession | undefined; sessionID: string }
+
+interface Peers {
+  session: (options: object) => express.RequestHandler
+  createClient: (options: { url: string }) => { connect(): Promise<unknown>; close(): Promise<void> }
+  RedisStore: new (options: { client: unknown }) => object
+}
+
+async function loadPeers(): Promise<Peers> {
+  const session = await loadPeer<{ default: Peers['session'] }>('express-session')
+  const { createClient } = await loadPeer<Pick<Peers, 'createClient'>>('redis')
+  const { RedisStore } = await loadPeer<Pick<Peers, 'RedisStore'>>('connect-redis')
+  return { session: session.default, createClient, RedisStore }
+}
+
+/** Starts one server of the application on a free port of the loopback interface. */
+export async function serveExpressSession(setup: ExpressSessionSetup): Promise<Listening> {
+  const { session, createClient, RedisStore } = await loadPeers()
+  const client = createClient({ url: setup.store })
+  await client.connect()
+  const app = express()
+  app.use(express.urlencoded())
+  app.use(session({ store: new RedisStore({ client }), secret: setup.secret, resave: false, saveUninitialized: false }))
+  app.use(async (request, response) => {
+    const actor = actorOf(request as unknown as Carrier)
+    const reply = await answer(actor, callOf(request.method, request.originalUrl, request.body))
+    response.status(reply.status).json(reply.body)
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  return {
+    port: (server.address() as { port: number }).port,
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await client.close()
+    },
+  }
+}
+
+function actorOf(carrier: Carrier): Actor {
+  const held = (): KeptSession => carrier.session as KeptSession
+  return {
+    get user() {
+      return carrier.session?.user
+    },
+    handle: carrier.sessionID,
+    status: undefined,
+    bag: () => carrier.session ?? {},
+    update: async (change) => change(held()),
+    signIn: (user) => renewed(carrier, { user }),
+    signOut: () => settled((done) => held().destroy(done)),
+    renew: () => renewed(carrier, {}),
+    token: () => (held().csrf ??= randomBytes(16).toString('base64url')),
+    // Only forms carry a token in these races; the other routes stand for calls that need none.
+    checks: (token) => token === undefined || sameText(token, carrier.session?.csrf),
+    sessionsOf: async () => undefined,
+  }
+}
+
+/** A new id with the data of before: `regenerate` empties the session, so the application carries it over. */
+async function renewed(carrier: Carrier, change: { user?: string }): Promise<void> {
+  const { cookie: _cookie, ...kept } = carrier.session as KeptSession
+  await settled((done) => (carrier.session as KeptSession).regenerate(done))
+  Object.assign(carrier.session as KeptSession, kept, change)
+  await settled((done) => (carrier.session as KeptSession).save(done))
+}
+
+function settled(call: (done: Done) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    call((error) => (error === undefined || error === null ? resolve() : reject(error as Error)))
+  })
+}
+
+function sameText(left: string, right: string | undefined): boolean {
+  return right !== undefined && left.length === right.length && timingSafeEqual(Buffer.from(left), Buffer.from(right))
+}

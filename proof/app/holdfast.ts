@@ -1,0 +1,92 @@
+/** The races' application on Holdfast, through the Express or the Fastify adapter. */
+import { createSessions, type Duration, type Session, type Sessions } from 'holdfast'
+import { holdfast as expressHoldfast } from 'holdfast/express'
+import { holdfast as fastifyHoldfast } from 'holdfast/fastify'
+import express from 'express'
+import fastify from 'fastify'
+
+import { answer, callOf, type Actor, type Bag } from './actor.ts'
+import type { Listening } from './listening.ts'
+
+export interface HoldfastSetup {
+  readonly kind: 'holdfast'
+  readonly adapter: 'express' | 'fastify'
+  /** A store's URL. */
+  readonly store: string
+  readonly secret: string
+  readonly csrf: 'auto' | 'strict'
+  readonly graceTimeout: Duration
+}
+
+/** Starts one server of the application on a free port of the loopback interface. */
+export async function serveHoldfast(setup: HoldfastSetup): Promise<Listening> {
+  const sessions = createSessions<Bag>({
+    secret: setup.secret,
+    store: setup.store,
+    csrf: setup.csrf,
+    graceTimeout: setup.graceTimeout,
+  })
+  await sessions.ready()
+  const server = setup.adapter === 'express' ? await onExpress(sessions) : await onFastify(sessions)
+  return {
+    port: server.port,
+    close: async () => {
+      await server.close()
+      await sessions.close()
+    },
+  }
+}
+
+function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
+  return {
+    user: session.userId,
+    handle: session.handle,
+    status: session.status,
+    bag: () => session.data,
+    update: (change) => session.update(change),
+    signIn: (user) => session.signIn(user),
+    signOut: () => session.signOut(),
+    renew: () => session.regenerateId(),
+    token: () => session.csrf.token(),
+    // The adapter has refused a bad token before any handler ran.
+    checks: () => true,
+    sessionsOf: async (user) => (await sessions.list(user)).length,
+  }
+}
+
+async function onExpress(sessions: Sessions<Bag>): Promise<Listening> {
+  const app = express()
+  app.use(express.urlencoded())
+  app.use(expressHoldfast(sessions))
+  app.use(async (request, response) => {
+    const actor = actorOf(sessions, sessions.of(request))
+    const reply = await answer(actor, callOf(request.method, request.originalUrl, request.body))
+    response.status(reply.status).json(reply.body)
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const address = server.address() as { port: number }
+  return {
+    port: address.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function onFastify(sessions: Sessions<Bag>): Promise<Listening> {
+  const app = fastify({ forceCloseConnections: true })
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, Object.fromEntries(new URLSearchParams(body as string)))
+  })
+  await app.register(fastifyHoldfast, { sessions })
+  app.all('/*', async (request, reply) => {
+    const actor = actorOf(sessions, sessions.of(request))
+    const { status, body } = await answer(actor, callOf(request.method, request.url, request.body))
+    return reply.code(status).send(body)
+  })
+  const origin = await app.listen({ port: 0, host: '127.0.0.1' })
+  return { port: Number(new URL(origin).port), close: () => app.close() }
+}

@@ -1,0 +1,100 @@
+/**
+ * The races that break sessions behind a load balancer, run over HTTP against two server processes:
+ * `npm run proof:races -- [--target express/lmdb]… [--race WORD] [--quick] [--json]`.
+ */
+import { parseArgs } from 'node:util'
+
+import { closeConnections } from './browser.ts'
+import { installPeers } from './peers.ts'
+import { RACES, type Race, type Size } from './race/index.ts'
+import { runRaces, type Outcome } from './race/run.ts'
+import { nameOf, type Target } from './site.ts'
+import { tableOf } from './table.ts'
+
+const TARGETS: readonly Target[] = [
+  { kind: 'holdfast', adapter: 'express', store: 'lmdb' },
+  { kind: 'holdfast', adapter: 'express', store: 'redis' },
+  { kind: 'holdfast', adapter: 'fastify', store: 'lmdb' },
+  { kind: 'holdfast', adapter: 'fastify', store: 'redis' },
+  { kind: 'express-session' },
+]
+
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string', multiple: true, default: ['express/lmdb', 'fastify/redis', 'express-session'] },
+    race: { type: 'string', default: '' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+if (values.help) process.stdout.write(usage())
+else await main()
+
+async function main(): Promise<void> {
+  const targets = values.target.flatMap(targetsOf)
+  const races = RACES.filter((race) => race.name.includes(values.race))
+  if (targets.some((target) => target.kind === 'express-session')) installPeers()
+  const columns: Map<Race, Outcome>[] = []
+  for (const target of targets) columns.push(await column(target, races, values.quick ? 'quick' : 'full'))
+  closeConnections()
+  process.stdout.write(values.json ? asJson(targets, races, columns) : asTable(targets, races, columns))
+  const broken = columns.some((outcomes, at) => targets[at]?.kind === 'holdfast' && [...outcomes.values()].some(isBroken))
+  process.exitCode = broken ? 1 : 0
+}
+
+function targetsOf(name: string): readonly Target[] {
+  const found = name === 'all' ? TARGETS : TARGETS.filter((target) => nameOf(target) === name)
+  if (found.length === 0) throw new Error(`no target ${name}; there are: all ${TARGETS.map(nameOf).join(' ')}`)
+  return found
+}
+
+async function column(target: Target, races: readonly Race[], size: Size): Promise<Map<Race, Outcome>> {
+  return runRaces(target, races, size, (race, outcome) => {
+    process.stderr.write(`${nameOf(target)}: ${race.name}: ${told(race, outcome)}\n`)
+  })
+}
+
+function isBroken(outcome: Outcome): boolean {
+  return 'failed' in outcome || outcome.wrong > 0
+}
+
+function told(race: Race, outcome: Outcome): string {
+  if ('failed' in outcome) return `not finished: ${outcome.failed}`
+  return `${outcome.wrong} of ${outcome.of} ${race.wrong}${outcome.note === undefined ? '' : ` (${outcome.note})`}`
+}
+
+function asTable(targets: readonly Target[], races: readonly Race[], columns: readonly Map<Race, Outcome>[]): string {
+  const heads = targets.map((target) => (target.kind === 'holdfast' ? `Holdfast ${nameOf(target)}` : 'express-session + connect-redis'))
+  const others = targets.some((target) => target.kind !== 'holdfast')
+  const notes = others ? [...new Set(races.flatMap((race) => race.unlike ?? []))] : []
+  const rows = races.map((race) => {
+    const mark = race.unlike === undefined ? '' : ` [${notes.indexOf(race.unlike) + 1}]`
+    const cells = targets.map((target, at) => cellOf(columns[at]?.get(race)) + (target.kind === 'holdfast' ? '' : mark))
+    return [`${race.name}: ${race.wrong}`, ...cells]
+  })
+  const table = tableOf([['two server processes, one store', ...heads], ...rows])
+  return `\n${[table, ...notes.map((note, at) => `[${at + 1}] ${note}`)].join('\n')}\n`
+}
+
+function cellOf(outcome: Outcome | undefined): string {
+  return outcome === undefined || 'failed' in outcome ? 'not finished' : `${outcome.wrong} of ${outcome.of}`
+}
+
+function asJson(targets: readonly Target[], races: readonly Race[], columns: readonly Map<Race, Outcome>[]): string {
+  const results = targets.flatMap((target, at) =>
+    races.map((race) => ({ target: nameOf(target), race: race.name, wrong: race.wrong, outcome: columns[at]?.get(race) })),
+  )
+  return `${JSON.stringify(results, undefined, 2)}\n`
+}
+
+function usage(): string {
+  return `npm run proof:races -- [--target NAME]… [--race WORD] [--quick] [--json]
+
+  --target   ${['all', ...TARGETS.map(nameOf)].join(', ')}; repeat it for several
+  --race     only the races with this word in their name
+  --quick    fewer rounds
+  --json     what came out, for programs
+`
+}

@@ -1,0 +1,114 @@
+/** An application on two server processes with one store: what the races run against. */
+import { fork, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+
+import { startRedisServer } from '../test/support/redis-server.ts'
+import type { ExpressSessionSetup } from './app/express-session.ts'
+import type { HoldfastSetup } from './app/holdfast.ts'
+import { Browser } from './browser.ts'
+import { PROJECT } from './peers.ts'
+
+/** What is raced: Holdfast by adapter and store, or express-session with connect-redis. */
+export type Target =
+  | { readonly kind: 'holdfast'; readonly adapter: 'express' | 'fastify'; readonly store: 'lmdb' | 'redis' }
+  | { readonly kind: 'express-session' }
+
+export interface SiteOptions {
+  readonly csrf?: 'auto' | 'strict'
+  readonly graceTimeout?: HoldfastSetup['graceTimeout']
+}
+
+export interface Site {
+  readonly kind: Target['kind']
+  /** The origins of the two servers. */
+  readonly servers: readonly [string, string]
+  browser(): Browser
+  close(): Promise<void>
+}
+
+const SECRET = 'a secret of the proofs, for no other use: 5ca1ab1e'
+const STARTING_MOST = 20_000
+
+/** A short name, such as `fastify/redis`. */
+export function nameOf(target: Target): string {
+  return target.kind === 'holdfast' ? `${target.adapter}/${target.store}` : 'express-session'
+}
+
+/** Starts the store and two server processes. */
+export async function openSite(target: Target, options: SiteOptions = {}): Promise<Site> {
+  const store = await openStore(target)
+  const setup = setupOf(target, store.url, options)
+  const started = await Promise.allSettled([startServer(setup), startServer(setup)])
+  const servers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const close = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server.stop()))
+    await store.close()
+  }
+  const [first, second] = servers
+  if (first === undefined || second === undefined) {
+    await close()
+    throw new Error(`${nameOf(target)} did not start`, { cause: started.find((one) => one.status === 'rejected')?.reason })
+  }
+  const origins = [first.origin, second.origin] as const
+  return { kind: target.kind, servers: origins, browser: () => new Browser(origins), close }
+}
+
+/** Opens a site for the time of one call. */
+export async function onSite<Result>(target: Target, options: SiteOptions, use: (site: Site) => Promise<Result>): Promise<Result> {
+  const site = await openSite(target, options)
+  try {
+    return await use(site)
+  } finally {
+    await site.close()
+  }
+}
+
+function setupOf(target: Target, store: string, options: SiteOptions): HoldfastSetup | ExpressSessionSetup {
+  if (target.kind === 'express-session') return { kind: 'express-session', store, secret: SECRET }
+  const { csrf = 'auto', graceTimeout = '60s' } = options
+  return { kind: 'holdfast', adapter: target.adapter, store, secret: SECRET, csrf, graceTimeout }
+}
+
+async function openStore(target: Target): Promise<{ url: string; close(): Promise<void> }> {
+  if (target.kind === 'express-session' || target.store === 'redis') {
+    const redis = await startRedisServer()
+    return { url: redis.url, close: () => redis.stop() }
+  }
+  const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-race-'))
+  return { url: `lmdb:${folder}`, close: () => rm(folder, { recursive: true, force: true }) }
+}
+
+async function startServer(setup: HoldfastSetup | ExpressSessionSetup): Promise<{ origin: string; stop(): Promise<void> }> {
+  const child = fork(path.join(PROJECT, 'build/proof/server.js'), [JSON.stringify(setup)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [],
+  })
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const port = await portOf(child)
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    stop: async () => {
+      if (child.connected) child.disconnect()
+      await ended
+    },
+  }
+}
+
+function portOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      child.kill('SIGKILL')
+      reject(new Error(`a server did not start within ${STARTING_MOST} ms`))
+    }, STARTING_MOST)
+    child.once('message', (message: { port: number }) => {
+      clearTimeout(late)
+      resolve(message.port)
+    })
+    child.once('exit', (code) => {
+      clearTimeout(late)
+      reject(new Error(`a server ended with ${code} before it listened`))
+    })
+  })
+}

@@ -1,13 +1,34 @@
 /** `npm run build`: the package into dist/, the programs that use it into build/. A second call only looks. */
-import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
+import { inProject, isProgram, runNode } from './project.mjs'
 
-/** @returns {boolean} whether everything compiled */
-export function build() {
-  return spawnSync(process.execPath, [tsc, '-b', 'tsconfig.programs.json'], { cwd: root, stdio: 'inherit' }).status === 0
+/** Folders of compiled files, and where the sources of each are. */
+const outputs = [
+  { compiled: 'dist', sources: 'src' },
+  ...['examples', 'proof', 'bench', 'test/support'].map((folder) => ({ compiled: `build/${folder}`, sources: folder })),
+]
+
+/**
+ * Builds what is stale. Files that do not type-check are compiled all the same, so that work can go on.
+ * @returns {Promise<{ ok: boolean, output: string }>} the compiler's complaints
+ */
+export async function build() {
+  for (const { compiled, sources } of outputs) removeOrphans(compiled, sources)
+  return await runNode('node_modules/typescript/bin/tsc', ['-b', 'tsconfig.programs.json', '--pretty', 'false'])
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(build() ? 0 : 1)
+/** The compiler leaves what it made of a source that is gone; the package would carry it. @param {string} compiled @param {string} sources */
+function removeOrphans(compiled, sources) {
+  if (!existsSync(inProject(compiled))) return
+  for (const file of readdirSync(inProject(compiled), { recursive: true, encoding: 'utf8' })) {
+    const noun = /^(.*?)(\.d\.ts|\.js)$/.exec(file)?.[1]
+    if (noun !== undefined && !existsSync(inProject(`${sources}/${noun}.ts`))) rmSync(inProject(`${compiled}/${file}`))
+  }
+}
+
+if (isProgram(import.meta.url)) {
+  const { ok, output } = await build()
+  process.stdout.write(output)
+  process.exitCode = ok ? 0 : 1
+}

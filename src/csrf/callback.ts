@@ -77,7 +77,9 @@ export const RESUBMISSION_HEADERS: Readonly<Record<string, string>> = {
  */
 export function resubmissionPage(url: string, fields: readonly (readonly [string, string])[]): string {
   const action = isOwnPath(url) ? ` action="${escapeHtml(url)}"` : ''
-  const inputs = fields.map(([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`)
+  const inputs = fields.map(
+    ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
+  )
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -53,7 +53,7 @@ export function normaliseOrigin(text: string): string | undefined {
   if (origin === 'null') return protocol === 'file:' ? undefined : `${protocol}//${host.toLowerCase()}`
   return origin
 }
-const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/(?:[^\s/?#@\\:,[\]]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/(?:[^\s/?#@\\:,*%[\]]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
 
 /**
  * The origin by which this request reached us: scheme and host of the connection, or, behind our own proxy, what
@@ -61,7 +61,9 @@ const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/(?:[^\s/?#@\\:,[\]]+|\[[0-9a-f:.]+\])(?::
  */
 export function requestOrigin(facts: RequestFacts, trustProxy: boolean): string | undefined {
   const host = requestHost(facts, trustProxy)
-  return host === undefined ? undefined : normaliseOrigin(`${forwardedScheme(facts, trustProxy) ?? schemeOf(facts)}://${host}`)
+  return host === undefined
+    ? undefined
+    : normaliseOrigin(`${forwardedScheme(facts, trustProxy) ?? schemeOf(facts)}://${host}`)
 }
 
 function byFetchSite(facts: RequestFacts, site: Site, said: string): Evidence {

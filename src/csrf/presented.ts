@@ -25,13 +25,15 @@ export function presentedToken(facts: RequestFacts, body: unknown): Presented {
   const header = headerOf(facts, TOKEN_HEADER)
   if (header !== undefined && header !== '') return { token: header, unparsed: false, repeated: header.includes(',') }
   const field = fieldOf(body)
-  if (field === undefined || field === '') return { token: undefined, unparsed: isUnparsed(facts, body), repeated: false }
+  if (field === undefined || field === '')
+    return { token: undefined, unparsed: isUnparsed(facts, body), repeated: false }
   if (typeof field === 'string') return { token: field, unparsed: false, repeated: false }
   return { token: NEVER_VALID, unparsed: false, repeated: Array.isArray(field) }
 }
 
 function fieldOf(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || !Object.hasOwn(body, TOKEN_FIELD)) return undefined
+  if (typeof body !== 'object' || body === null || Array.isArray(body) || !Object.hasOwn(body, TOKEN_FIELD))
+    return undefined
   return (body as Readonly<Record<string, unknown>>)[TOKEN_FIELD]
 }
 

@@ -31,7 +31,8 @@ export const REASONS: Readonly<Record<CsrfReason, ReasonText>> = {
       'The token was made for another signed-in session: render the form again after signIn, and send pages with session.csrf.field() with Cache-Control: private or no-store.',
   },
   'wrong-path': {
-    visitor: 'This form was sent to another address than it was made for. Please open the page again and send it once more.',
+    visitor:
+      'This form was sent to another address than it was made for. Please open the page again and send it once more.',
     developer:
       'The token was made for another path: pass session.csrf.token(path) exactly the path that the router sees, without query, or no path at all.',
   },
@@ -41,7 +42,8 @@ export const REASONS: Readonly<Record<CsrfReason, ReasonText>> = {
       "The browser says that another origin's page sent this: set origin to what browsers call this application, and list sites that may post to it in trustedOrigins, or in callbacks for one route.",
   },
   'no-evidence': {
-    visitor: 'It could not be seen where this request came from, so it was not carried out. Please open the page again and send it once more.',
+    visitor:
+      'It could not be seen where this request came from, so it was not carried out. Please open the page again and send it once more.',
     developer:
       'Neither Sec-Fetch-Site, Origin, Referer nor a token came, and this needs one of them: send session.csrf.token() as the header x-csrf-token, or exempt the route with [dangerouslySkipCsrf] and its reason.',
   },

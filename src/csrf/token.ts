@@ -6,10 +6,13 @@
  * Layout: format and flags 1, key fingerprint 4, nonce 9, lineage tag 12, path tag 12 where bound, MAC 16; in
  * base64url 56 or 72 characters, a multiple of four, so that each token has one spelling.
  *
- * The MAC covers every byte before it and needs no lineage: genuine and ours can be told apart. The tags are MACs
- * too, over the nonce and what they name. So nobody without the key can compute a tag, and a genuine token passes
- * for one given other lineage with a chance of 2^-96, which no choice of nonces or of own sessions improves.
+ * The MAC covers every byte before it and needs no lineage: genuine and ours can be told apart. The lineage tag is a
+ * MAC too, over the nonce and the lineage, so nobody without the key can compute or compare one, and a genuine token
+ * passes for one given other lineage with a chance of 2^-96, which no number of sessions of one's own improves. The
+ * path tag is a plain hash over nonce and path: a path is no secret, and the MAC vouches for it.
  */
+import { hash } from 'node:crypto'
+
 import { FINGERPRINT_LENGTH, mac, sameBytes, type Key, type Keyring } from '../core/keyring.ts'
 import type { RandomSource } from '../core/random.ts'
 
@@ -39,7 +42,6 @@ const SHAPE = /^(?:[\w-]{56}|[\w-]{72})$/
 
 const OF_TOKEN = Buffer.from('token')
 const OF_LINEAGE = Buffer.from('lineage')
-const OF_PATH = Buffer.from('path')
 
 /** Makes a token. With a path (as the router sees it, without query), it serves requests to exactly that path. */
 export function makeToken(key: Key, random: RandomSource, lineage: Lineage, path?: string): string {
@@ -49,7 +51,7 @@ export function makeToken(key: Key, random: RandomSource, lineage: Lineage, path
   bytes.set(key.fingerprint, 1)
   bytes.set(random(LINEAGE_AT - NONCE_AT), NONCE_AT)
   bytes.set(lineageTag(key, bytes, lineage), LINEAGE_AT)
-  if (path !== undefined) bytes.set(pathTag(key, bytes, path), PATH_AT)
+  if (path !== undefined) bytes.set(pathTag(bytes, path), PATH_AT)
   bytes.set(sealOf(key, bytes.subarray(0, end)), end)
   return bytes.toString('base64url')
 }
@@ -61,16 +63,22 @@ export function makeToken(key: Key, random: RandomSource, lineage: Lineage, path
  * A fingerprint that this server does not know is `'forged'`, not something milder: whoever forges may write any
  * fingerprint. While secrets change, add the new one to `verify` everywhere before it signs anywhere.
  */
-export function judgeToken(keyring: Keyring, token: string, lineage: Lineage | undefined, path: string | undefined): TokenVerdict {
+export function judgeToken(
+  keyring: Keyring,
+  token: string,
+  lineage: Lineage | undefined,
+  path: string | undefined,
+): TokenVerdict {
   const bytes = decode(token)
   const key = bytes === undefined ? undefined : keyring.find(bytes.subarray(1, NONCE_AT))
   if (bytes === undefined || key === undefined) return 'forged'
   const end = bytes.length - MAC_LENGTH
   if (!sameBytes(sealOf(key, bytes.subarray(0, end)), bytes.subarray(end))) return 'forged'
   const tag = bytes.subarray(LINEAGE_AT, PATH_AT)
-  if (lineage === undefined || !sameBytes(lineageTag(key, bytes, lineage), tag)) return has(bytes, SIGNED_IN) ? 'other-session' : 'stale'
+  if (lineage === undefined || !sameBytes(lineageTag(key, bytes, lineage), tag))
+    return has(bytes, SIGNED_IN) ? 'other-session' : 'stale'
   if (!has(bytes, PATH_BOUND)) return 'valid'
-  return path !== undefined && sameBytes(pathTag(key, bytes, path), bytes.subarray(PATH_AT, end)) ? 'valid' : 'wrong-path'
+  return path !== undefined && sameBytes(pathTag(bytes, path), bytes.subarray(PATH_AT, end)) ? 'valid' : 'wrong-path'
 }
 
 function decode(token: string): Buffer | undefined {
@@ -90,14 +98,19 @@ function sealOf(key: Key, body: Buffer): Buffer {
 }
 
 function lineageTag(key: Key, token: Buffer, lineage: Lineage): Buffer {
-  return tagOf(key, OF_LINEAGE, token, `${lineage.signedIn ? 'user' : 'guest'} ${lineage.epoch} ${lineage.selector}`)
+  const name = `${lineage.signedIn ? 'user' : 'guest'} ${lineage.epoch} ${lineage.selector}`
+  return mac(key.keys.csrf, [OF_LINEAGE, nonceOf(token), nameOf(name)], TAG_LENGTH)
 }
 
-function pathTag(key: Key, token: Buffer, path: string): Buffer {
-  return tagOf(key, OF_PATH, token, path)
+function pathTag(token: Buffer, path: string): Buffer {
+  return hash('sha256', Buffer.concat([nonceOf(token), nameOf(path)]), 'buffer').subarray(0, TAG_LENGTH)
 }
 
-function tagOf(key: Key, what: Buffer, token: Buffer, name: string): Buffer {
-  // UTF-16, because UTF-8 writes every lone surrogate as the same three bytes.
-  return mac(key.keys.csrf, [what, token.subarray(NONCE_AT, LINEAGE_AT), Buffer.from(name, 'utf16le')], TAG_LENGTH)
+function nonceOf(token: Buffer): Buffer {
+  return token.subarray(NONCE_AT, LINEAGE_AT)
+}
+
+/** UTF-16, because UTF-8 writes every lone surrogate as the same three bytes. */
+function nameOf(text: string): Buffer {
+  return Buffer.from(text, 'utf16le')
 }

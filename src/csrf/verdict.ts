@@ -30,7 +30,12 @@ export interface VerdictInput {
  * `unproven`: passed as a visitor without evidence; to sign in from such a request needs a token or an exemption.
  */
 export type CsrfVerdict =
-  | { readonly pass: true; readonly count?: CsrfReason; readonly under?: 'auto' | 'strict'; readonly unproven?: boolean }
+  | {
+      readonly pass: true
+      readonly count?: CsrfReason
+      readonly under?: 'auto' | 'strict'
+      readonly unproven?: boolean
+    }
   | { readonly pass: false; readonly reason: CsrfReason }
 
 const PASS: CsrfVerdict = { pass: true }
@@ -52,7 +57,8 @@ function auto(input: VerdictInput): CsrfVerdict {
     return input.token === 'stale' ? { pass: true, count: 'token-stale' } : refuse(reasonOf(input))
   }
   // Nothing of ours rides along, so there is no authority to abuse: webhooks, curl, mobile clients.
-  if (!input.ours) return brought ? { pass: true, unproven: true, count: reasonOf(input) } : { pass: true, unproven: true }
+  if (!input.ours)
+    return brought ? { pass: true, unproven: true, count: reasonOf(input) } : { pass: true, unproven: true }
   return refuse(reasonOf(input))
 }
 

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+
+import {
+  declaredCallback,
+  matchCallback,
+  resubmissionPage,
+  RESUBMISSION_CSP,
+  RESUBMISSION_HEADERS,
+} from '../../src/csrf/callback.ts'
+import { judgeOrigin } from '../../src/csrf/origin.ts'
+import type { Callback } from '../../src/types.ts'
+import { post } from './fixtures.ts'
+
+const login: Callback = { method: 'POST', path: '/auth/callback', origins: ['https://login.example'] }
+const bank: Callback = { method: 'POST', path: '/auth/callback', origins: ['HTTPS://Bank.Example:443'] }
+const callbacks = [login, bank]
+const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://login.example' }
+const at = { path: '/auth/callback' }
+
+describe('a callback', () => {
+  test('is matched by a cross-site request of a listed origin to exactly its method and path', () => {
+    expect(matchCallback(post(headers, at), callbacks)).toBe(login)
+    expect(matchCallback(post({ ...headers, origin: 'https://bank.example' }, at), callbacks)).toBe(bank)
+  })
+
+  test.each([
+    '/auth/callback/',
+    '/Auth/callback',
+    '/auth/callback?x',
+    '/auth//callback',
+    '//auth/callback',
+    '/x/../auth/callback',
+    '/auth/callback%2f',
+    '/',
+  ])('is not matched by the path %s', (path) => {
+    expect(matchCallback(post(headers, { path }), callbacks)).toBeUndefined()
+    expect(declaredCallback(post({}, { path }), callbacks)).toBeUndefined()
+  })
+
+  test.each(['GET', 'PUT', 'post', ''])('is not matched by the method "%s"', (method) => {
+    expect(matchCallback(post(headers, { ...at, method }), callbacks)).toBeUndefined()
+  })
+
+  test.each([
+    'https://evil.example',
+    'http://login.example',
+    'https://login.example:8443',
+    'https://login.example.evil.example',
+    'null',
+    '',
+    undefined,
+    'https://login.example, https://evil.example',
+  ])('is not matched by the origin "%s"', (origin) => {
+    expect(matchCallback(post({ ...headers, origin }, at), callbacks)).toBeUndefined()
+  })
+
+  test.each(['same-origin', 'same-site', 'none', 'Cross-Site', 'cross-site, cross-site', '', undefined])(
+    'is not matched where the browser says "%s" instead of cross-site',
+    (said) => {
+      expect(matchCallback(post({ ...headers, 'sec-fetch-site': said }, at), callbacks)).toBeUndefined()
+    },
+  )
+
+  test('is not matched by an upgrade, nor where none is declared', () => {
+    expect(matchCallback(post(headers, { ...at, upgrade: true }), callbacks)).toBeUndefined()
+    expect(matchCallback(post(headers, at), [])).toBeUndefined()
+  })
+
+  test('a page of our own is never one, even where our own origin is listed: the resubmission cannot loop', () => {
+    const careless: Callback[] = [{ ...login, origins: ['https://shop.example'] }]
+    for (const said of ['same-origin', 'cross-site', undefined])
+      expect(
+        matchCallback(post({ 'sec-fetch-site': said, origin: 'https://shop.example' }, at), careless),
+      ).toBeUndefined()
+  })
+
+  test('gives no evidence by being declared: the cross-site request itself stays refused', () => {
+    const site = { own: 'https://shop.example', trusted: [], trustProxy: false }
+    expect(judgeOrigin(post(headers, at), site).evidence).toBe('refused')
+  })
+
+  test('its declaration is found for the resubmission from our own page, by method and path', () => {
+    expect(declaredCallback(post({ 'sec-fetch-site': 'same-origin' }, at), callbacks)).toBe(login)
+    expect(declaredCallback(post({}, { ...at, method: 'PUT' }), callbacks)).toBeUndefined()
+  })
+})
+
+/** The hidden inputs of a page, read back as a browser's parser would. */
+function fieldsOf(page: string): [string, string][] {
+  const text = (escaped: string): string =>
+    escaped
+      .replaceAll(/\r\n?/g, '\n')
+      .replaceAll('&#13;', '\r')
+      .replaceAll('&#39;', "'")
+      .replaceAll('&#96;', '`')
+      .replaceAll('&quot;', '"')
+      .replaceAll('&gt;', '>')
+      .replaceAll('&lt;', '<')
+      .replaceAll('&amp;', '&')
+  return [...page.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(([, name, value]) => [
+    text(name ?? ''),
+    text(value ?? ''),
+  ])
+}
+
+const skeleton = (page: string): string =>
+  page.replaceAll(/<input type="hidden" name="[^"<>]*" value="[^"<>]*">\n?/g, '')
+
+describe('the resubmission page', () => {
+  const page = resubmissionPage('/auth/callback?a=1&b=2', [
+    ['code', 'x"><script>alert(1)</script>'],
+    ['submit', '1'],
+    ['code', "again & 'again'"],
+  ])
+
+  test('submits the same fields, in order, by POST to the same address', () => {
+    expect(page).toContain('<form method="post" action="/auth/callback?a=1&amp;b=2"')
+    expect(fieldsOf(page)).toEqual([
+      ['code', 'x"><script>alert(1)</script>'],
+      ['submit', '1'],
+      ['code', "again & 'again'"],
+    ])
+  })
+
+  test('runs exactly the one script whose hash its policy names, and uses the one style', () => {
+    const hashes = (tag: string): string[] =>
+      [...page.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'gs'))].map(
+        ([, text]) =>
+          `'sha256-${createHash('sha256')
+            .update(text ?? '')
+            .digest('base64')}'`,
+      )
+    expect(hashes('script')).toHaveLength(1)
+    expect(RESUBMISSION_CSP).toContain(`script-src ${hashes('script')[0]};`)
+    expect(RESUBMISSION_CSP).toContain(`style-src ${hashes('style')[0]};`)
+    expect(RESUBMISSION_CSP).toContain("default-src 'none'")
+    expect(RESUBMISSION_CSP).not.toContain('unsafe')
+  })
+
+  test('has a language, a title, a heading and a visible button, for those without JavaScript', () => {
+    for (const part of ['<html lang="en">', '<title>', '<main>', '<h1>', '<button>Continue</button>'])
+      expect(page).toContain(part)
+  })
+
+  test('is kept by no cache and keeps its origin in the next request', () => {
+    expect(RESUBMISSION_HEADERS).toMatchObject({
+      'content-security-policy': RESUBMISSION_CSP,
+      'cache-control': 'no-store',
+      'referrer-policy': 'same-origin',
+      'content-type': 'text/html; charset=utf-8',
+    })
+  })
+
+  test.each([
+    '//evil.example/x',
+    '/\\evil.example',
+    '/\t/evil.example',
+    '/\n/evil.example',
+    'https://evil.example/',
+    'javascript:alert(1)',
+    'evil',
+    '',
+    ' /x',
+    '\\\\evil.example',
+  ])('sends nothing to %j: without an action, the form goes to the address of the page', (url) => {
+    expect(resubmissionPage(url, [])).toContain('<form method="post" accept-charset="utf-8">')
+  })
+
+  test('whatever the fields are, they come back, and the rest of the page stays as it is', () => {
+    const empty = resubmissionPage('/', [])
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('"', "'>", '</form>', '\r\n', '&amp;', '&#13;', '<!--', '`'),
+    )
+    fc.assert(
+      fc.property(fc.array(fc.tuple(text, text), { maxLength: 5 }), (fields) => {
+        const made = resubmissionPage('/', fields)
+        expect(fieldsOf(made)).toEqual(fields)
+        expect(skeleton(made).replaceAll('\n', '')).toBe(empty.replaceAll('\n', ''))
+      }),
+      { numRuns: 10_000 },
+    )
+  })
+
+  test('whatever the address is, it stays on this host', () => {
+    const start = fc.constantFrom('', '/', '//', '/\\', '/\t/', '/.', 'https://', 'javascript:')
+    fc.assert(
+      fc.property(start, fc.oneof(fc.webPath(), fc.domain(), fc.string({ unit: 'binary' })), (before, after) => {
+        const made = resubmissionPage(before + after, [])
+        const action = / action="([^"]*)"/.exec(made)?.[1]?.replaceAll('&amp;', '&')
+        expect(new URL(action ?? '', 'https://shop.example/auth').origin).toBe('https://shop.example')
+      }),
+      { numRuns: 10_000 },
+    )
+  })
+})

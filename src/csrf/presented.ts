@@ -32,9 +32,8 @@ export function presentedToken(facts: RequestFacts, body: unknown): Presented {
 }
 
 function fieldOf(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || !Object.hasOwn(body, TOKEN_FIELD))
-    return undefined
-  return (body as Readonly<Record<string, unknown>>)[TOKEN_FIELD]
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined
+  return Object.getOwnPropertyDescriptor(body, TOKEN_FIELD)?.value
 }
 
 function isUnparsed(facts: RequestFacts, body: unknown): boolean {

@@ -81,19 +81,10 @@ function refuse(reason: CsrfReason): CsrfVerdict {
 }
 
 /** Why the token of this request does not do. */
-function reasonOf(input: VerdictInput): CsrfReason {
-  switch (input.token) {
-    case 'missing':
-      return 'token-missing'
-    case 'unparsed':
-      return 'body-not-parsed'
-    case 'stale':
-      return input.ended ? 'session-ended' : 'token-stale'
-    case 'other-session':
-      return input.signedIn ? 'token-other-session' : 'session-ended'
-    case 'wrong-path':
-      return 'wrong-path'
-    default:
-      return 'token-forged'
-  }
+function reasonOf({ token, signedIn, ended }: VerdictInput): CsrfReason {
+  if (token === 'missing') return 'token-missing'
+  if (token === 'unparsed') return 'body-not-parsed'
+  if (token === 'stale') return ended ? 'session-ended' : 'token-stale'
+  if (token === 'other-session') return signedIn ? 'token-other-session' : 'session-ended'
+  return token === 'wrong-path' ? 'wrong-path' : 'token-forged'
 }

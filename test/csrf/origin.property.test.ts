@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { judgeOrigin, normaliseOrigin, type Site } from '../../src/csrf/origin.ts'
@@ -81,9 +81,8 @@ describe('whatever the headers are', () => {
         fc.constantFrom('GET', ...METHODS),
         (given, of, secure, upgrade, method) => {
           const judged = judgeOrigin(post(given, { secure, upgrade, method }), of)
-          expect(['safe', 'proven', 'none', 'refused']).toContain(judged.evidence)
+          expect(upgrade ? ['proven', 'refused'] : ['safe', 'proven', 'none', 'refused']).toContain(judged.evidence)
           expect(judged.evidence === 'safe').toBe(method === 'GET' && !upgrade)
-          if (upgrade) expect(judged.evidence).not.toBe('none')
         },
       ),
       RUNS,
@@ -145,7 +144,7 @@ test('an origin has one spelling: normalising twice is normalising once', () => 
       ),
       (given) => {
         const once = normaliseOrigin(given)
-        if (once !== undefined) expect(normaliseOrigin(once)).toBe(once)
+        expect(once === undefined || normaliseOrigin(once) === once).toBe(true)
       },
     ),
     RUNS,

@@ -34,10 +34,10 @@ const BAD = [
   ['forged', 'token-forged'],
 ] as const
 
-describe('auto, origin proven', () => {
-  const proven = (token: TokenState, differs: Partial<VerdictInput> = {}): CsrfVerdict =>
-    judge({ evidence: 'proven', token, ...differs })
+const proven = (token: TokenState, differs: Partial<VerdictInput> = {}): CsrfVerdict =>
+  judge({ evidence: 'proven', token, ...differs })
 
+describe('auto, origin proven', () => {
   test.each(['missing', 'unparsed', 'valid'] as const)('passes with a token that is %s', (token) => {
     expect(proven(token)).toEqual(pass)
     expect(proven(token, { ours: false, signedIn: false })).toEqual(pass)
@@ -187,7 +187,7 @@ describe('every mode', () => {
   )
 
   test('lets safe requests pass, uncounted', () => {
-    for (const input of every) if (input.evidence === 'safe') expect(csrfVerdict(input)).toEqual(pass)
+    for (const input of every.filter(({ evidence }) => evidence === 'safe')) expect(csrfVerdict(input)).toEqual(pass)
   })
 
   test('lets an upgrade pass with a proven origin and with nothing else, a valid token included', () => {
@@ -200,8 +200,8 @@ describe('every mode', () => {
       const [auto, strict, report] = (['auto', 'strict', 'report'] as const).map(
         (mode) => csrfVerdict({ ...input, mode }).pass,
       )
-      if (strict === true) expect(auto).toBe(true)
-      if (input.upgrade !== true) expect(report).toBe(true)
+      expect(auto || !strict).toBe(true)
+      expect(report || input.upgrade).toBe(true)
     }
   })
 

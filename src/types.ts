@@ -31,6 +31,9 @@ export type Storable<T> = unknown extends T
             ? Set<Storable<Member>> | ReadonlySet<Storable<Member>>
             : { [Key in keyof T]: Storable<T[Key]> }
 
+/** Nothing more to ask of options whose data can be kept; else something that they cannot have, so that the compiler says where it fails. */
+export type OnlyStorable<Data> = [Data] extends [Storable<Data>] ? unknown : { readonly data: 'session data cannot hold functions, symbols or instances of classes' & never }
+
 /** The states of a session: nothing stored; live; a read-only copy while the store is down; over. */
 export type SessionStatus = 'none' | 'live' | 'stale' | 'lapsed'
 

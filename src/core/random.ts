@@ -8,7 +8,7 @@ export type RandomSource = (size: number) => Buffer
 
 /** Random bytes of the system's generator. Every byte of the pool is handed out once, as a copy. */
 export function pooledRandom(fill: (size: number) => Buffer = randomBytes): RandomSource {
-  let pool = Buffer.alloc(0)
+  let pool: Buffer = Buffer.alloc(0)
   let used = 0
   return (size) => {
     if (used + size > pool.length) {

@@ -57,6 +57,9 @@ export interface Store {
   /** The value under the selector: a live record, an ended marker, or `undefined` where there is neither. An expired value is absent. */
   load(selector: Selector): Awaitable<RecordBytes | undefined>
 
+  /** Milliseconds until the value under the selector expires; `undefined` where there is none. */
+  remaining(selector: Selector): Awaitable<number | undefined>
+
   /** Stores a record where there is neither a record nor a marker. `found` otherwise. */
   create(selector: Selector, record: RecordBytes, ttl: number): Awaitable<Swap>
 

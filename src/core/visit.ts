@@ -17,13 +17,15 @@ export const UNPARSED: unique symbol = Symbol('body not parsed')
 export interface Visit<Data extends object> {
   readonly session: Session<Data>
   /** Loads the session where the browser brought something of ours; answers `undefined` where there is nothing to wait for. Rejects with `StoreUnavailableError`. */
-  open(options?: { fresh?: boolean }): Promise<void> | undefined
+  open(options?: { fresh?: boolean; touch?: boolean }): Promise<void> | undefined
   /** The CSRF verdict. `body`: the parsed body, or `UNPARSED`. Throws `CsrfError`. Synchronous; call after `open`. */
   check(body: unknown): void
   /** Whether `settle` would have anything to save or to send; `false` lets a response pass at no cost. */
   readonly unsettled: boolean
-  /** Saves; call once before the first byte. Memoised: each call gives the same answer. Rejects with a `HoldfastError` (then nothing may be sent but an error answer). A needed touch starts, nobody waits for it. */
+  /** Saves; call once before the first byte. Memoised: each call gives the same answer. Rejects with a `HoldfastError` (then nothing may be sent but an error answer, with the cookies of `farewell`). */
   settle(): Promise<Settled>
+  /** Cookies for an error answer: those that an explicit sign-out clears, whatever became of it. */
+  farewell(): readonly string[]
   /** No byte more will be sent, or the connection is gone. Safe to call several times. */
   finish(): void
 }

@@ -1,0 +1,150 @@
+/** For whom a request speaks: the visit that it holds, the state of its session, and the cookies that its answer takes along. */
+import type { Lineage } from '../csrf/token.ts'
+import type { SessionStatus } from '../types.ts'
+import { RANKS, sealId, setCookie, type GenuineId, type Rank } from './cookie.ts'
+import type { LiveRecord } from './live-record.ts'
+import type { Presented } from './presented.ts'
+import type { Live } from './resolution.ts'
+import type { Services } from './services.ts'
+import { freshVerifier, handleOf, hashVerifier, type Verifier } from './session-id.ts'
+import type { RecordBytes, Selector } from './store.ts'
+import { validVerifier } from './succession.ts'
+
+/** The live session of a request. */
+export interface Holding {
+  readonly id: GenuineId
+  readonly record: LiveRecord
+  readonly bytes: RecordBytes
+}
+
+/** The id of a visitor with nothing stored. `known`: the browser brought it. */
+export interface Visitor {
+  readonly id: GenuineId
+  readonly known: boolean
+}
+
+export class Identity {
+  status: SessionStatus = 'none'
+  /** Whether what is stored is dropped and no cookie of a session may be issued: the id was superseded, or cannot be judged. */
+  detached = false
+  holding: Holding | undefined
+  readonly #services: Services
+  readonly #presented: Presented
+  #visitor: Visitor | undefined
+  #issue: { readonly rank: Rank; readonly id: GenuineId } | undefined
+  #cleared = false
+
+  constructor(services: Services, presented: Presented) {
+    this.#services = services
+    this.#presented = presented
+    const id = presented.ids.visit[0]
+    this.#visitor = id === undefined ? undefined : { id, known: true }
+    this.detached = presented.unknownKey
+  }
+
+  get handle(): string | undefined {
+    return this.holding === undefined ? undefined : handleOf(this.holding.id.selector, this.holding.record.epoch)
+  }
+
+  /** Whether the answer takes a cookie along. */
+  get hasCookies(): boolean {
+    return this.#issue !== undefined || this.#cleared
+  }
+
+  /** The browser brought the id of a live session. */
+  begin(live: Live): void {
+    this.holding = live
+    this.status = 'live'
+    if (live.by === 'previous') this.learn(live.record, live.bytes)
+  }
+
+  /** The browser brought ids, and none of them leads to a live session. */
+  lapse(dead: readonly Selector[], detached: boolean): void {
+    this.status = 'lapsed'
+    this.detached = detached
+    if (this.#visitor !== undefined && dead.includes(this.#visitor.id.selector)) this.#visitor = undefined
+  }
+
+  /** The session ended or was taken over while the request was under way. */
+  lose(): void {
+    this.holding = undefined
+    this.status = 'lapsed'
+    this.detached = true
+    this.#issue = undefined
+  }
+
+  /** Signed out: nothing is stored, and the browser is to forget what it has. */
+  leave(): void {
+    this.clear()
+    this.holding = undefined
+    this.#visitor = undefined
+    this.#issue = undefined
+    this.status = 'none'
+    this.detached = false
+  }
+
+  /** The browser is to forget our cookies, whatever becomes of the session. */
+  clear(): void {
+    this.#cleared = true
+  }
+
+  /** A new visit under an id of its own, for a visitor whose ids lead to nothing. */
+  startOver(): Visitor {
+    this.holding = undefined
+    this.#visitor = { id: this.#mint(), known: false }
+    return this.#visitor
+  }
+
+  /** The visitor's id, made now where there is none. */
+  visitor(): Visitor {
+    return this.#visitor ?? this.startOver()
+  }
+
+  /** Takes note of what is stored now, and issues its id where the browser has another. `fresh`: a verifier that this request made. */
+  learn(record: LiveRecord, bytes: RecordBytes, fresh?: Verifier): void {
+    const held = this.holding?.id ?? this.visitor().id
+    const known = this.holding !== undefined || (this.#visitor?.known ?? false)
+    const verifier = fresh ?? validVerifier(this.#services.keyring, record, held)
+    const id = verifier === undefined ? held : { selector: held.selector, verifier, hash: hashVerifier(verifier), mintedAt: record.idMintedAt }
+    this.holding = { id, record, bytes }
+    this.status = 'live'
+    this.detached = false
+    if (verifier !== undefined && !(known && verifier.equals(held.verifier))) this.#issue = { rank: record.userId === undefined ? 'gid' : 'sid', id }
+  }
+
+  /** What CSRF tokens are bound to; `undefined` while the browser has no id of ours. */
+  lineage(): Lineage | undefined {
+    if (this.holding !== undefined) return lineageOf(this.holding.id.selector, this.holding.record)
+    return this.#visitor === undefined ? undefined : { selector: this.#visitor.id.selector, epoch: 0, signedIn: false }
+  }
+
+  /** The lineage for a new token. A visitor who has no id yet is given one with this answer. */
+  issueLineage(): Lineage {
+    const lineage = this.lineage()
+    if (lineage !== undefined) return lineage
+    const { id } = this.startOver()
+    if (!this.#presented.unknownKey) this.#issue = { rank: 'visit', id }
+    return { selector: id.selector, epoch: 0, signedIn: false }
+  }
+
+  /** The `Set-Cookie` values of the answer. */
+  cookies(): readonly string[] {
+    const { transport, names } = this.#presented
+    if (transport === 'none') return []
+    const style = { secure: transport === 'host', sameSite: this.#services.settings.sameSite }
+    const issue = this.#issue
+    const cookies = this.#cleared ? RANKS.filter((rank) => this.#presented.brought.includes(rank) && rank !== issue?.rank).map((rank) => setCookie(names[rank], undefined, style)) : []
+    if (issue !== undefined) cookies.push(setCookie(names[issue.rank], sealId(this.#services.keyring, issue.rank, issue.id), style))
+    return cookies
+  }
+
+  #mint(): GenuineId {
+    const { selectors, random, clock } = this.#services
+    const verifier = freshVerifier(random)
+    return { selector: selectors.mint(), verifier, hash: hashVerifier(verifier), mintedAt: clock.now() }
+  }
+}
+
+function lineageOf(selector: Selector, record: LiveRecord): Lineage {
+  return { selector, epoch: record.epoch, signedIn: record.userId !== undefined }
+}

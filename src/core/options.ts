@@ -1,0 +1,220 @@
+/** Options are read once, checked, completed, and frozen; a caller's object is never written to. */
+import { normaliseOrigin } from '../csrf/origin.ts'
+import { OptionsError } from '../errors.ts'
+import type { BaseOptions, Callback, CsrfMode, Limits, Log, Secrets } from '../types.ts'
+import { milliseconds } from './duration.ts'
+import type { Timers } from './expiry.ts'
+
+/** The options of one manager, complete. Times in milliseconds. */
+export interface Settings {
+  readonly name: string
+  readonly origin: string | undefined
+  readonly timers: Timers
+  readonly maxRequestTime: number
+  readonly storeDeadline: number
+  readonly csrf: CsrfMode
+  readonly sameSite: 'lax' | 'strict' | 'none'
+  readonly trustedOrigins: readonly string[]
+  readonly trustProxy: boolean
+  readonly callbacks: readonly Callback[]
+  readonly insecure: boolean
+  readonly whole: ReadonlySet<string>
+  readonly endOnTheft: boolean
+  readonly limits: Readonly<Record<keyof Limits, number>>
+  readonly log: Log
+  readonly now: (() => number) | undefined
+  readonly initial: () => object
+  readonly production: boolean
+}
+
+/** Every option, with what it is when left out. `secret` and `store` are wired by `createSessions`. */
+export const DEFAULTS = {
+  secret: undefined,
+  store: undefined,
+  origin: undefined,
+  initial: undefined,
+  name: '',
+  idleTimeout: '30m',
+  absoluteTimeout: '12h',
+  renewalTimeout: '1h',
+  graceTimeout: '60s',
+  maxRequestTime: '15m',
+  storeDeadline: '1s',
+  csrf: 'auto',
+  cookie: { sameSite: 'lax' },
+  trustedOrigins: [],
+  trustProxy: false,
+  callbacks: [],
+  insecure: false,
+  whole: [],
+  endOnTheft: false,
+  limits: { recordSize: 65_536, depth: 32, userId: 255, heldBody: 1_048_576, queuedCommits: 1000 },
+  log: undefined,
+  now: undefined,
+} as const
+
+type Given = BaseOptions & { readonly initial?: (() => object) | undefined }
+
+/** Checks the options and completes them. Throws `OptionsError`. */
+export function resolveOptions(given: Given): Settings {
+  refuseUnknown('', given, DEFAULTS)
+  const options = { ...DEFAULTS, ...defined(given) } as Given & typeof DEFAULTS
+  const production = process.env['NODE_ENV'] === 'production'
+  const timers = resolveTimers(options)
+  const insecure = flag('insecure', options.insecure)
+  return Object.freeze({
+    name: checkName(options.name),
+    origin: checkOrigin(options.origin, insecure),
+    timers,
+    maxRequestTime: milliseconds('maxRequestTime', options.maxRequestTime),
+    storeDeadline: milliseconds('storeDeadline', options.storeDeadline),
+    csrf: oneOf('csrf', options.csrf, ['auto', 'strict', 'report']),
+    sameSite: checkCookie(options.cookie),
+    trustedOrigins: Object.freeze(checkOrigins('trustedOrigins', options.trustedOrigins)),
+    trustProxy: flag('trustProxy', options.trustProxy),
+    callbacks: Object.freeze(checkCallbacks(options.callbacks)),
+    insecure,
+    whole: new Set(strings('whole', options.whole)),
+    endOnTheft: flag('endOnTheft', options.endOnTheft),
+    limits: Object.freeze(checkLimits(options.limits)),
+    log: checkLog(options.log),
+    now: optionalFunction<() => number>('now', options.now),
+    initial: optionalFunction<() => object>('initial', options.initial) ?? (() => ({})),
+    production,
+  })
+}
+
+/** Throws for a key that is no option, and names the one that was probably meant. */
+export function refuseUnknown(where: string, given: object, known: object): void {
+  if (typeof given !== 'object' || given === null) throw new OptionsError(where, `${where || 'options'} must be an object.`)
+  for (const key of Object.keys(given)) {
+    if (Object.hasOwn(known, key)) continue
+    const near = nearest(key, Object.keys(known))
+    throw new OptionsError(where + key, `There is no option ${where}${key}.${near === undefined ? '' : ` Did you mean ${where}${near}?`}`)
+  }
+}
+
+function resolveTimers(options: typeof DEFAULTS & Given): Timers {
+  const timers = {
+    idle: milliseconds('idleTimeout', options.idleTimeout),
+    absolute: milliseconds('absoluteTimeout', options.absoluteTimeout),
+    renewal: milliseconds('renewalTimeout', options.renewalTimeout),
+    grace: milliseconds('graceTimeout', options.graceTimeout),
+  }
+  if (timers.idle > timers.absolute) throw new OptionsError('idleTimeout', 'idleTimeout is longer than absoluteTimeout, so it would never end a session.')
+  return Object.freeze(timers)
+}
+
+function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9_-]{0,32}$/.test(name)) return name
+  throw new OptionsError('name', 'name may have letters, digits, - and _, at most 32 of them.')
+}
+
+/** Whether the host is this machine itself. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/:\d+$/, '')
+  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name)
+}
+
+function checkOrigin(origin: unknown, insecure: boolean): string | undefined {
+  if (origin === undefined) return undefined
+  const normal = typeof origin === 'string' ? normaliseOrigin(origin) : undefined
+  if (normal === undefined || !/^https?:/.test(normal)) throw new OptionsError('origin', "origin must be what browsers call this application, such as 'https://shop.example', without a path.")
+  if (normal.startsWith('http:') && !insecure && !isLoopback(new URL(normal).host)) {
+    throw new OptionsError('origin', `origin is ${normal}: browsers would send session cookies in the clear. Use https, or say insecure: true.`)
+  }
+  return normal
+}
+
+function checkOrigins(option: string, origins: unknown): string[] {
+  return strings(option, origins).map((origin) => {
+    const normal = normaliseOrigin(origin)
+    if (normal === undefined) throw new OptionsError(option, `${option} has '${origin.slice(0, 60)}', which is not an origin such as 'https://pay.example'.`)
+    return normal
+  })
+}
+
+function checkCallbacks(callbacks: unknown): Callback[] {
+  if (!Array.isArray(callbacks)) throw new OptionsError('callbacks', 'callbacks must be a list of { method, path, origins }.')
+  return callbacks.map((callback: Partial<Callback>, at) => {
+    const where = `callbacks[${at}].`
+    refuseUnknown(where, callback, { method: 0, path: 0, origins: 0 })
+    if (typeof callback.method !== 'string' || !/^[A-Z]+$/.test(callback.method)) throw new OptionsError(`${where}method`, `${where}method must be a method in capitals, such as 'POST'.`)
+    if (typeof callback.path !== 'string' || !callback.path.startsWith('/')) throw new OptionsError(`${where}path`, `${where}path must be an exact path that begins with a slash.`)
+    return Object.freeze({ method: callback.method, path: callback.path, origins: Object.freeze(checkOrigins(`${where}origins`, callback.origins)) })
+  })
+}
+
+function checkCookie(cookie: unknown): 'lax' | 'strict' | 'none' {
+  refuseUnknown('cookie.', cookie as object, DEFAULTS.cookie)
+  return oneOf('cookie.sameSite', (cookie as { sameSite?: 'lax' | 'strict' | 'none' }).sameSite ?? 'lax', ['lax', 'strict', 'none'])
+}
+
+const LIMIT_MOST: Readonly<Record<keyof Limits, number>> = { recordSize: 16_777_216, depth: 256, userId: 255, heldBody: 1_073_741_824, queuedCommits: 1_000_000 }
+
+function checkLimits(given: unknown): Record<keyof Limits, number> {
+  refuseUnknown('limits.', given as object, DEFAULTS.limits)
+  const limits = { ...DEFAULTS.limits, ...defined(given as Limits) } as Record<keyof Limits, number>
+  for (const [name, value] of Object.entries(limits)) {
+    const most = LIMIT_MOST[name as keyof Limits]
+    if (!Number.isInteger(value) || value < 1 || value > most) throw new OptionsError(`limits.${name}`, `limits.${name} must be a whole number from 1 to ${most}.`)
+  }
+  return limits
+}
+
+function checkLog(log: Log | undefined): Log {
+  if (log === undefined) return console satisfies Log as Log
+  if (typeof log.warn === 'function' && typeof log.error === 'function') return log
+  throw new OptionsError('log', 'log must have the functions warn(details, message) and error(details, message), as pino and console have.')
+}
+
+function flag(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new OptionsError(option, `${option} must be true or false.`)
+}
+
+function oneOf<Value extends string>(option: string, value: unknown, values: readonly Value[]): Value {
+  const found = values.find((known) => known === value)
+  if (found !== undefined) return found
+  throw new OptionsError(option, `${option} must be one of ${values.map((known) => `'${known}'`).join(', ')}.`)
+}
+
+function strings(option: string, value: unknown): string[] {
+  if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return [...(value as string[])]
+  throw new OptionsError(option, `${option} must be a list of strings.`)
+}
+
+function optionalFunction<Fn>(option: string, value: unknown): Fn | undefined {
+  if (value === undefined || typeof value === 'function') return value as Fn | undefined
+  throw new OptionsError(option, `${option} must be a function.`)
+}
+
+function defined<Values extends object>(values: Values): Partial<Values> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>
+}
+
+/** The key with the fewest letters to change, if those are few. */
+function nearest(key: string, keys: readonly string[]): string | undefined {
+  const ranked = keys.map((known) => ({ known, steps: distance(key.toLowerCase(), known.toLowerCase()) })).toSorted((left, right) => left.steps - right.steps)
+  const [best] = ranked
+  return best !== undefined && best.steps <= Math.max(2, Math.floor(key.length / 3)) ? best.known : undefined
+}
+
+/** Levenshtein's distance. */
+function distance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= Math.min(left.length, 64); i++) {
+    const next = [i]
+    for (let j = 1; j <= right.length; j++) {
+      const same = left[i - 1] === right[j - 1] ? 0 : 1
+      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same))
+    }
+    row = next
+  }
+  return row[right.length] ?? 0
+}
+
+/** Whether there is a secret at all. */
+export function hasSecret(secret: Secrets | undefined): secret is Secrets {
+  return secret !== undefined && !(Array.isArray(secret) && secret.length === 0)
+}

@@ -1,0 +1,115 @@
+/** Which of the ids that a browser brought is its session. The highest rank with a live record is. */
+import * as channels from '../telemetry/channels.ts'
+import { standingOf as bytesStanding } from './commits.ts'
+import type { GenuineId } from './cookie.ts'
+import { isOver } from './expiry.ts'
+import type { LiveRecord } from './live-record.ts'
+import { endedMarker } from './record.ts'
+import type { Presented } from './presented.ts'
+import type { Services } from './services.ts'
+import { handleOf } from './session-id.ts'
+import type { RecordBytes, Selector } from './store.ts'
+import { standingOf } from './succession.ts'
+
+/** A live session that the request may use. */
+export interface Live {
+  readonly what: 'live'
+  readonly id: GenuineId
+  readonly record: LiveRecord
+  readonly bytes: RecordBytes
+  /** Whether the id is the valid one, or the one before it within its grace. */
+  readonly by: 'current' | 'previous'
+}
+
+/**
+ * No live session. `over`: the session is gone, and a new one may begin. `detached`: an id that another has
+ * superseded, or that cannot be judged here; nothing may be stored under it, nor any cookie changed for it.
+ */
+export type Resolution = Live | { readonly what: 'over' | 'detached'; readonly dead: readonly Selector[] }
+
+/** How long a dead id is remembered in this process, in milliseconds. */
+const DEAD_FOR = 2_000
+const DEAD_MOST = 10_000
+
+/** Selectors that were found dead a moment ago. */
+export class DeadIds {
+  readonly #until = new Map<Selector, number>()
+
+  has(selector: Selector): boolean {
+    const until = this.#until.get(selector)
+    if (until === undefined) return false
+    if (performance.now() < until) return true
+    this.#until.delete(selector)
+    return false
+  }
+
+  add(selector: Selector): void {
+    if (this.#until.size >= DEAD_MOST) this.#until.delete(this.#until.keys().next().value as Selector)
+    this.#until.set(selector, performance.now() + DEAD_FOR)
+  }
+}
+
+/** Finds the session of a request. Asks the store once for each selector at most. */
+export async function resolve(services: Services, presented: Presented, dead: DeadIds, through: boolean): Promise<Resolution> {
+  const gone: Selector[] = []
+  let detached = presented.unknownKey
+  for (const rank of ['sid', 'gid'] as const) {
+    const live: Live[] = []
+    for (const id of presented.ids[rank]) {
+      if (gone.includes(id.selector)) continue
+      const found = !through && dead.has(id.selector) ? 'over' : await judgeOrEnd(services, id, await services.store.load(id.selector))
+      if (found === 'over') dead.add(id.selector)
+      if (found === 'over') gone.push(id.selector)
+      else if (found === 'detached') detached = true
+      else live.push(found)
+    }
+    const [first] = live
+    if (first !== undefined && live.every((other) => other.id.selector === first.id.selector)) return first
+    if (first !== undefined) {
+      channels.ambiguous.publish({ handles: live.map(({ id, record }) => handleOf(id.selector, record.epoch)) })
+      services.settings.log.warn({ cookie: rank }, 'A browser brought two live sessions of different identity; neither was used.')
+      return { what: 'detached', dead: gone }
+    }
+  }
+  return { what: detached ? 'detached' : 'over', dead: gone }
+}
+
+async function judgeOrEnd(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Promise<Live | 'over' | 'detached'> {
+  const found = judge(services, id, bytes)
+  if (found !== 'stolen') return found
+  const { settings, store, watchers } = services
+  if (!settings.endOnTheft) return 'detached'
+  await store.end(id.selector, endedMarker('revoked'), settings.maxRequestTime)
+  watchers.ended(id.selector)
+  return 'over'
+}
+
+/** What an id leads to, given what the store has under its selector. */
+export function judge(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Live | 'over' | 'detached' | 'stolen' {
+  const { settings, clock, heartbeat } = services
+  const standing = bytesStanding(bytes)
+  if ('gone' in standing) {
+    if (standing.gone !== 'unreadable') return 'over'
+    channels.unreadable.publish({ handle: handleOf(id.selector, 0), why: 'unknown format' })
+    return 'detached'
+  }
+  const { record } = standing
+  const now = clock.now()
+  if (isOver(record, settings.timers, now) || isBefore(record, heartbeat.epoch)) return 'over'
+  const by = standingOf(record, id.hash, now)
+  if (by === 'current' || by === 'previous') return { what: 'live', id, record, bytes: standing.bytes, by }
+  if (by !== 'after-grace') return 'detached'
+  suspect(services, id, record)
+  return 'stolen'
+}
+
+/** Whether the visit began at or before the deployment's epoch. */
+export function isBefore(record: LiveRecord, epoch: number): boolean {
+  return epoch > 0 && (record.signedInAt ?? record.createdAt) <= epoch
+}
+
+function suspect(services: Services, id: GenuineId, record: LiveRecord): void {
+  const handle = handleOf(id.selector, record.epoch)
+  channels.theft.publish({ handle, userId: record.userId })
+  services.settings.log.warn({ handle }, 'An id came back after its grace time: it may have been stolen.')
+}

@@ -1,0 +1,143 @@
+/**
+ * A session's data in one request: decoded when it is first touched, compared with what was loaded when it
+ * is committed, and brought up to date in place after a commit, so that references into it stay good.
+ */
+import { decode, encode } from './codec.ts'
+import { merge } from './merge.ts'
+import { clone, equal } from './values.ts'
+
+/** How data is made and bounded. */
+export interface DataRules<Data extends object> {
+  readonly initial: () => Data
+  readonly whole: ReadonlySet<string>
+  readonly limits: { readonly depth: number; readonly recordSize: number }
+}
+
+/** Changes of one request, apart from the object that the handler goes on changing. */
+export interface PendingData<Data extends object> {
+  /** Whether there is anything to save. */
+  readonly changed: boolean
+  readonly mine: Data
+  /** The data with these changes made on what is stored (`undefined`: nothing), and where both changed the same place. */
+  on(payload: Uint8Array | undefined): { readonly data: Data; readonly conflicts: readonly string[] }
+}
+
+export class SessionData<Data extends object> {
+  readonly #rules: DataRules<Data>
+  #payload: Uint8Array | undefined
+  #value: Data | undefined
+  #baseline: Data | undefined
+
+  /** `payload`: the encoded data that was loaded; `undefined` where nothing is stored. */
+  constructor(rules: DataRules<Data>, payload: Uint8Array | undefined) {
+    this.#rules = rules
+    this.#payload = payload
+  }
+
+  get value(): Data {
+    return (this.#value ??= clone(this.#base()))
+  }
+
+  set value(value: Data) {
+    this.#base()
+    this.#value = value
+  }
+
+  /** Whether it was looked at: nothing else can have changed it. */
+  get touched(): boolean {
+    return this.#value !== undefined
+  }
+
+  get changed(): boolean {
+    return this.#value !== undefined && !equal(this.#value, this.#base())
+  }
+
+  /** What there is to save at this moment. */
+  pending(): PendingData<Data> {
+    if (this.#value === undefined) return this.#nothingPending()
+    const base = this.#base()
+    const changed = this.changed
+    const mine = changed ? clone(this.value) : base
+    const loaded = this.#payload
+    return {
+      changed,
+      mine,
+      on: (payload) => {
+        if (payload === undefined || sameBytes(payload, loaded)) return { data: clone(mine), conflicts: [] }
+        const theirs = decode(payload)
+        if (!changed) return { data: theirs as Data, conflicts: [] }
+        const { value, conflicts } = merge(base, mine, theirs, { whole: this.#rules.whole })
+        return { data: value as Data, conflicts }
+      },
+    }
+  }
+
+  #nothingPending(): PendingData<Data> {
+    const base = (): Data => this.#base()
+    return {
+      changed: false,
+      get mine() {
+        return base()
+      },
+      on: (payload) => ({ data: payload === undefined ? clone(base()) : (decode(payload) as Data), conflicts: [] }),
+    }
+  }
+
+  /** Takes over what is stored now. Changes made since `pending` was called stay, and stay unsaved. */
+  rebase(payload: Uint8Array, pending: PendingData<Data>): void {
+    if (this.#value === undefined) {
+      this.#payload = payload
+      this.#baseline = undefined
+      return
+    }
+    const stored = decode(payload) as Data
+    const untouched = equal(this.#value, pending.mine)
+    const target = untouched ? stored : merge(pending.mine, this.#value, stored, { whole: this.#rules.whole }).value
+    adopt(this.#value as Record<string, unknown>, clone(target) as Record<string, unknown>)
+    this.#payload = payload
+    this.#baseline = stored
+  }
+
+  /** Forgets everything and begins anew, from the payload or from the initial data. */
+  reset(payload: Uint8Array | undefined): void {
+    this.#payload = payload
+    this.#baseline = undefined
+    if (this.#value !== undefined) adopt(this.#value as Record<string, unknown>, clone(this.#base()) as Record<string, unknown>)
+  }
+
+  encode(data: Data): Uint8Array {
+    return encode(data, this.#rules.limits)
+  }
+
+  initial(): Data {
+    return this.#rules.initial()
+  }
+
+  #base(): Data {
+    return (this.#baseline ??= this.#payload === undefined ? this.#rules.initial() : (decode(this.#payload) as Data))
+  }
+}
+
+/** Makes `target` equal to `source` and keeps its objects and arrays where the other side has one too. */
+function adopt(target: Record<string, unknown>, source: Record<string, unknown>): void {
+  for (const key of Object.keys(target)) if (!Object.hasOwn(source, key)) delete target[key]
+  for (const key of Object.keys(source)) {
+    const [mine, theirs] = [target[key], source[key]]
+    if (Object.hasOwn(target, key) && isTree(mine) && isTree(theirs) && Array.isArray(mine) === Array.isArray(theirs)) {
+      if (Array.isArray(mine)) mine.length = Math.min(mine.length, (theirs as unknown as unknown[]).length)
+      adopt(mine, theirs)
+    } else if (!Object.is(mine, theirs) || !Object.hasOwn(target, key)) {
+      Object.defineProperty(target, key, { value: theirs, writable: true, enumerable: true, configurable: true })
+    }
+  }
+}
+
+function isTree(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === Array.prototype || prototype === null
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array | undefined): boolean {
+  return right !== undefined && Buffer.compare(left, right) === 0
+}

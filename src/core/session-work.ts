@@ -1,0 +1,332 @@
+/** What a request does with its session. Every operation waits for the one before it, and ends in one compare-and-set. */
+import { CsrfError, HeadSentError, LimitError, OptionsError, SessionEndedError, type EndReason } from '../errors.ts'
+import * as channels from '../telemetry/channels.ts'
+import type { CommitOutcome } from '../types.ts'
+import { standingOf as bytesStanding, type Change, type Committed, type Gone } from './commits.ts'
+import { renewalDue } from './expiry.ts'
+import type { Identity } from './identity.ts'
+import type { LiveRecord } from './live-record.ts'
+import { endedMarker, versionOf } from './record.ts'
+import { judge } from './resolution.ts'
+import type { Services } from './services.ts'
+import type { PendingData, SessionData } from './session-data.ts'
+import { freshVerifier } from './session-id.ts'
+import type { Selector } from './store.ts'
+import { firstRecord, raised, renewed, standingOf } from './succession.ts'
+
+const COLLISIONS_MOST = 4
+
+/** A step of a change that comes after the data's: renewal, sign-in. */
+type Alteration = (record: LiveRecord, now: number) => LiveRecord
+
+const AS_IS: Alteration = (record) => record
+
+export type SignInData = 'keep' | 'drop' | readonly string[]
+
+export class SessionWork<Data extends object> {
+  readonly identity: Identity
+  readonly data: SessionData<Data>
+  /** Whether the head of the answer has left: from then on nothing that needs a cookie. */
+  headGone = false
+  /** Whether the request came without evidence of its origin: it may do what a stranger may, but not sign in. */
+  unproven = false
+  readonly #services: Services
+  readonly #revokeUser: (userId: string) => Promise<number>
+  #last: Promise<unknown> = Promise.resolve()
+  #underWay = 0
+
+  constructor(services: Services, identity: Identity, data: SessionData<Data>, revokeUser: (userId: string) => Promise<number>) {
+    this.#services = services
+    this.identity = identity
+    this.data = data
+    this.#revokeUser = revokeUser
+  }
+
+  /** Whether an operation is under way. */
+  get busy(): boolean {
+    return this.#underWay > 0
+  }
+
+  /** Whether there is anything to save before the answer leaves. */
+  get pending(): boolean {
+    return this.busy || this.data.changed || this.#renewalDue
+  }
+
+  /** Saves what is unsaved, with the renewal where it is due. */
+  settle(): Promise<CommitOutcome> {
+    return this.#inTurn(async () => {
+      const pending = this.data.pending()
+      if (this.identity.detached) return this.#dropped(pending, 'detached')
+      if (!pending.changed && !this.#renewalDue) return 'unchanged'
+      return this.#write(pending, this.#renewalDue ? this.#renewal() : AS_IS)
+    })
+  }
+
+  commit(): Promise<CommitOutcome> {
+    return this.#inTurn(async () => {
+      const pending = this.data.pending()
+      if (this.identity.detached) return this.#dropped(pending, 'detached')
+      const { holding } = this.identity
+      if (pending.changed) return this.#write(pending, AS_IS)
+      return holding !== undefined && this.#services.touches.soon(holding.id.selector, holding.record) ? 'touched' : 'unchanged'
+    })
+  }
+
+  update<Result>(change: (data: Data) => Result): Promise<Result> {
+    return this.#inTurn(async () => {
+      if (this.identity.detached) throw this.#ended('superseded')
+      const pending = this.data.pending()
+      let result: Result | undefined
+      const changed: PendingData<Data> = {
+        changed: true,
+        mine: pending.mine,
+        on: (payload) => {
+          const { data, conflicts } = pending.on(payload)
+          result = change(data)
+          if (isThenable(result)) throw new TypeError('The function given to session.update() must be synchronous, because it may run again: await before it, not in it.')
+          return { data, conflicts }
+        },
+      }
+      const outcome = await this.#write(changed, AS_IS)
+      if (outcome === 'gone') throw this.#ended('expired')
+      return result as Result
+    })
+  }
+
+  reload(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { holding } = this.identity
+      if (holding === undefined) return this.data.reset(undefined)
+      const found = judge(this.#services, holding.id, await this.#services.store.load(holding.id.selector))
+      if (typeof found === 'string') this.#lost(holding.id.selector)
+      else this.identity.begin(found)
+      this.data.reset(typeof found === 'string' ? undefined : found.record.payload)
+    })
+  }
+
+  touch(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { holding } = this.identity
+      if (holding === undefined) return
+      if (!(await this.#services.touches.now(holding.id.selector, holding.record))) this.#lost(holding.id.selector)
+    })
+  }
+
+  regenerateId(previous: 'graced' | 'refused'): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.headGone) throw this.#tooLate('regenerateId()')
+      if (this.identity.holding === undefined || this.identity.detached) return
+      const verifier = previous === 'refused' ? freshVerifier(this.#services.random) : undefined
+      const alter: Alteration = verifier === undefined ? this.#renewal() : (record, now) => raised(record, verifier, now)
+      const outcome = await this.#write(this.data.pending(), alter, verifier)
+      if (outcome !== 'gone') channels.lifecycle.publish({ handle: this.identity.handle, what: 'renewed' })
+    })
+  }
+
+  signIn(userId: string, carry: SignInData): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#checkSignIn(userId)
+      const before = this.identity.holding
+      if (this.identity.detached || (await this.#signInto(userId, carry)) === 'gone') {
+        this.identity.startOver()
+        if ((await this.#signInto(userId, carry)) === 'gone') throw this.#ended('revoked')
+      }
+      const other = before?.record.userId
+      if (before !== undefined && other !== undefined && other !== userId) await this.#services.store.withdraw(other, before.id.selector)
+      channels.lifecycle.publish({ handle: this.identity.handle, what: 'signed-in' })
+    })
+  }
+
+  signOut(everywhere: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.headGone) throw this.#tooLate('signOut()')
+      this.identity.clear()
+      const { holding, handle } = this.identity
+      if (holding !== undefined) {
+        const { userId } = holding.record
+        if (everywhere && userId !== undefined) await this.#revokeUser(userId)
+        await this.#end(holding.id.selector, holding.bytes, holding.record.epoch)
+        if (userId !== undefined) await this.#services.store.withdraw(userId, holding.id.selector)
+        this.#services.watchers.ended(holding.id.selector)
+        channels.lifecycle.publish({ handle, what: 'signed-out' })
+      }
+      this.identity.leave()
+      this.data.reset(undefined)
+    })
+  }
+
+  get #renewalDue(): boolean {
+    const { holding } = this.identity
+    return holding !== undefined && !this.headGone && renewalDue(holding.record, this.#services.settings.timers, this.#services.clock.now())
+  }
+
+  #renewal(): Alteration {
+    const { keyring, random, settings } = this.#services
+    const lineal = { keyring, random, timers: settings.timers }
+    return (record, now) => (this.identity.holding === undefined ? record : renewed(lineal, record, this.identity.holding.id, now))
+  }
+
+  /** One change of this session, with what is unsaved. `fresh`: the verifier that the alteration brings. */
+  async #write(pending: PendingData<Data>, alter: Alteration, fresh?: ReturnType<typeof freshVerifier>): Promise<CommitOutcome> {
+    if (this.headGone && this.identity.holding === undefined) throw this.#tooLate('storing the first value')
+    for (let attempt = 0; ; attempt++) {
+      const { holding } = this.identity
+      const visitor = holding === undefined ? this.identity.visitor() : undefined
+      const selector = (holding?.id ?? visitor?.id as { selector: Selector }).selector
+      let conflicts: readonly string[] = []
+      const committed = await this.#services.commits.submit(
+        selector,
+        (record) => {
+          const now = this.#services.clock.now()
+          const entry = this.#entry(record, now)
+          if ('gone' in entry) return entry
+          if (!pending.changed && record !== undefined) return alter(entry, now)
+          const made = pending.on(record?.payload)
+          conflicts = made.conflicts
+          return alter({ ...entry, payload: this.data.encode(made.data) }, now)
+        },
+        holding?.bytes,
+      )
+      if (!('gone' in committed)) return this.#saved(pending, committed, conflicts, fresh)
+      const collided = visitor !== undefined && !visitor.known && committed.gone !== 'absent'
+      if (!collided || attempt >= COLLISIONS_MOST) return this.#gone(pending, selector, committed)
+      channels.collision.publish({ what: 'selector' })
+      this.identity.startOver()
+    }
+  }
+
+  /** What a change of this request builds on, if it still has a right to the record. */
+  #entry(record: LiveRecord | undefined, now: number): LiveRecord | Gone {
+    const { holding } = this.identity
+    if (holding !== undefined) {
+      if (record === undefined) return { gone: 'absent' }
+      return record.epoch === holding.record.epoch ? record : { gone: 'superseded' }
+    }
+    const { id, known } = this.identity.visitor()
+    if (record === undefined) return this.#first(id, known, now)
+    const standing = standingOf(record, id.hash, now)
+    return known && record.epoch === 0 && (standing === 'current' || standing === 'previous') ? record : { gone: 'superseded' }
+  }
+
+  #first(id: Parameters<typeof firstRecord>[1], known: boolean, now: number): LiveRecord {
+    const { keyring, random, settings } = this.#services
+    return firstRecord({ keyring, random, timers: settings.timers }, id, known, new Uint8Array(), now)
+  }
+
+  #saved(pending: PendingData<Data>, committed: Exclude<Committed, Gone>, conflicts: readonly string[], fresh?: ReturnType<typeof freshVerifier>): CommitOutcome {
+    const first = this.identity.holding === undefined
+    this.identity.learn(committed.record, committed.bytes, fresh)
+    this.data.rebase(committed.record.payload, pending)
+    const { handle, holding } = this.identity
+    if (holding !== undefined) this.#services.touches.written(holding.id.selector)
+    if (first) channels.lifecycle.publish({ handle, what: 'begun' })
+    if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
+    this.#services.counters.committed(handle, committed.done, committed.record.counter)
+    return committed.done
+  }
+
+  #gone(pending: PendingData<Data>, selector: Selector, { gone }: Gone): CommitOutcome {
+    this.#services.counters.committed(this.identity.handle, 'gone', 0)
+    if (pending.changed) this.#services.counters.drop(this.identity.handle, gone)
+    this.#lost(selector)
+    return 'gone'
+  }
+
+  #lost(selector: Selector): void {
+    this.identity.lose()
+    this.#services.watchers.ended(selector)
+  }
+
+  #dropped(pending: PendingData<Data>, reason: string): CommitOutcome {
+    if (!pending.changed) return 'unchanged'
+    this.#services.counters.drop(this.identity.handle, reason)
+    this.#services.counters.committed(this.identity.handle, 'gone', 0)
+    return 'gone'
+  }
+
+  /** Enters the visit in the user's index, then the user in the visit, and looks whether a revocation came in between. */
+  async #signInto(userId: string, carry: SignInData): Promise<'signed-in' | 'gone'> {
+    const { store, settings, random } = this.#services
+    const lifetime = settings.timers.absolute + settings.maxRequestTime
+    const before = this.identity.holding?.record.userId
+    const selector = (this.identity.holding?.id ?? this.identity.visitor().id).selector
+    const { notBefore, now: storeNow } = await store.enroll(userId, selector, lifetime)
+    const signedInAt = Math.max(Math.floor(storeNow), notBefore + 1)
+    const verifier = freshVerifier(random)
+    const pending = this.#carried(before === undefined || before === userId ? carry : 'drop')
+    const outcome = await this.#write(
+      pending,
+      (record, now) => raised({ ...record, userId, createdAt: Math.min(record.createdAt, signedInAt), signedInAt }, verifier, now),
+      verifier,
+    )
+    const entered = this.identity.holding?.id.selector
+    if (entered !== selector) await store.withdraw(userId, selector)
+    if (outcome === 'gone' || entered === undefined) return 'gone'
+    const after = await store.enroll(userId, entered, lifetime)
+    if (after.notBefore < signedInAt) return 'signed-in'
+    await store.end(entered, endedMarker('revoked'), settings.maxRequestTime, { user: userId })
+    this.#lost(entered)
+    throw this.#ended('revoked')
+  }
+
+  /** The data that goes along into a signed-in session. */
+  #carried(carry: SignInData): PendingData<Data> {
+    const pending = this.data.pending()
+    return {
+      changed: true,
+      mine: pending.mine,
+      on: (payload) => {
+        const { data, conflicts } = pending.on(payload)
+        return { data: carriedOver(data, this.data.initial(), carry), conflicts }
+      },
+    }
+  }
+
+  async #end(selector: Selector, known: Uint8Array, epoch: number): Promise<void> {
+    const { store, settings } = this.#services
+    let expected = known
+    for (;;) {
+      const swap = await store.end(selector, endedMarker('signed-out'), settings.maxRequestTime, { version: versionOf(expected) })
+      if (swap.done) return
+      const standing = bytesStanding(swap.found)
+      if (!('record' in standing) || standing.record.epoch !== epoch) return
+      expected = standing.bytes
+    }
+  }
+
+  #checkSignIn(userId: string): void {
+    if (this.headGone) throw this.#tooLate('signIn()')
+    const most = this.#services.settings.limits.userId
+    if (typeof userId !== 'string' || userId === '') throw new OptionsError('userId', 'signIn(userId) needs a user id: a string that is not empty.')
+    if (Buffer.byteLength(userId) > most) throw new LimitError('userId', `The user id has ${Buffer.byteLength(userId)} bytes; limits.userId allows ${most}.`)
+    if (this.unproven) throw new CsrfError('no-evidence', 'A request that shows neither its origin nor a CSRF token cannot sign in: send a token with it.')
+  }
+
+  #ended(reason: EndReason): SessionEndedError {
+    const { handle } = this.identity
+    return new SessionEndedError(reason, `The session is over (${reason}): the change was not made. Ask the visitor to sign in again.`, { handle })
+  }
+
+  #tooLate(what: string): HeadSentError {
+    return new HeadSentError(`${what} needs a cookie, and the head of the response has left: do it before the first byte of the body.`, { handle: this.identity.handle })
+  }
+
+  #inTurn<Result>(operation: () => Promise<Result>): Promise<Result> {
+    this.#underWay++
+    const turn = this.#last.then(operation).finally(() => this.#underWay--)
+    this.#last = turn.catch(() => undefined)
+    return turn
+  }
+}
+
+function carriedOver<Data extends object>(data: Data, initial: Data, carry: SignInData): Data {
+  if (carry === 'keep') return data
+  if (carry === 'drop') return initial
+  const kept = Object.entries(data).filter(([key]) => carry.includes(key))
+  return { ...initial, ...Object.fromEntries(kept) }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+

@@ -1,0 +1,173 @@
+/** The sessions of an application: puts the parts together, and is what adapters begin a visit with. */
+import { HoldfastError, NotMountedError, OptionsError, StoreUnavailableError } from '../errors.ts'
+import type { Health, Session, Sessions, SessionsStats, SessionSummary, Secrets } from '../types.ts'
+import { createClock } from './clock.ts'
+import { Commits } from './commits.ts'
+import { CookieReader } from './cookie.ts'
+import { GuardedStore } from './guarded-store.ts'
+import { createKeyring } from './keyring.ts'
+import type { Settings } from './options.ts'
+import { pooledRandom, type RandomSource } from './random.ts'
+import type { RequestFacts } from './request.ts'
+import { DeadIds } from './resolution.ts'
+import { Heartbeat, Selectors } from './selectors.ts'
+import { Counters, WarnOnce, Watchers, type Services } from './services.ts'
+import type { DataRules } from './session-data.ts'
+import type { Store } from './store.ts'
+import { Touches } from './touches.ts'
+import { Users } from './users.ts'
+import type { Visit } from './visit.ts'
+import { Visiting, type Surroundings } from './visiting.ts'
+
+/** How long `ready()` waits for a store that does not answer, in milliseconds. */
+const READY_WITHIN = 10_000
+const READY_AGAIN = 200
+/** How many store deadlines one change may go on trying for. */
+const COMMIT_DEADLINES = 3
+
+/** What a manager is made of. `random`: for tests. */
+export interface Parts {
+  readonly settings: Settings
+  readonly secret: Secrets
+  readonly store: Store
+  readonly random?: RandomSource | undefined
+}
+
+/** Begins a visit: for adapters, once per request, before `visit.open()`. `request` is what `sessions.of` is asked with. */
+export function beginVisit<Data extends object>(sessions: Sessions<Data>, facts: RequestFacts, request: object): Visit<Data> {
+  if (!(sessions instanceof Manager)) throw new OptionsError('sessions', 'This is not what createSessions() answered. Is there a second copy of holdfast in node_modules?')
+  return (sessions as Manager<Data>).begin(facts, request)
+}
+
+/** What adapters need to know of a manager's options. */
+export function settingsOf<Data extends object>(sessions: Sessions<Data>): Settings {
+  return (sessions as Manager<Data>).settings
+}
+
+export class Manager<Data extends object> implements Sessions<Data> {
+  readonly settings: Settings
+  readonly #services: Services
+  readonly #around: Surroundings<Data>
+  readonly #users: Users<Data>
+  readonly #visits = new WeakMap<object, Visit<Data>>()
+  #closing: Promise<void> | undefined
+
+  constructor(parts: Parts) {
+    this.settings = parts.settings
+    const services = makeServices(parts)
+    const rules: DataRules<Data> = { initial: parts.settings.initial as () => Data, whole: parts.settings.whole, limits: parts.settings.limits }
+    this.#services = services
+    this.#users = new Users(services, rules)
+    this.#around = { services, rules, dead: new DeadIds(), warnings: new WarnOnce(parts.settings), revokeUser: (userId) => this.#users.revokeUser(userId) }
+    this.#start()
+  }
+
+  begin(facts: RequestFacts, request: object): Visit<Data> {
+    const visit = new Visiting(this.#around, facts)
+    this.#visits.set(request, visit)
+    return visit
+  }
+
+  of(request: object): Session<Data> {
+    const visit = this.#visits.get(request) ?? this.#visits.get((request as { raw?: object }).raw ?? request)
+    if (visit !== undefined) return visit.session
+    throw new NotMountedError('This request has not passed Holdfast: mount its middleware or plugin before the handler, and pass the request that it saw.')
+  }
+
+  async ready(): Promise<void> {
+    const until = performance.now() + READY_WITHIN
+    for (;;) {
+      try {
+        await this.#services.store.open()
+        return await this.#services.heartbeat.beat()
+      } catch (error) {
+        if (!(error instanceof StoreUnavailableError) || performance.now() > until) throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, READY_AGAIN))
+    }
+  }
+
+  list(userId: string): Promise<SessionSummary<Data>[]> {
+    return this.#users.list(userId)
+  }
+
+  revoke(userId: string, handle: string): Promise<boolean> {
+    return this.#users.revoke(userId, handle)
+  }
+
+  revokeUser(userId: string, options: { except?: string } = {}): Promise<number> {
+    return this.#users.revokeUser(userId, options.except)
+  }
+
+  async revokeAll(): Promise<void> {
+    const { store, heartbeat } = this.#services
+    heartbeat.epoch = Math.max(heartbeat.epoch, await store.moveEpoch())
+  }
+
+  update<Result>(userId: string, handle: string, change: (data: Data) => Result): Promise<Result> {
+    return this.#users.update(userId, handle, change)
+  }
+
+  stats(): SessionsStats {
+    const { counters, store } = this.#services
+    const { conflicts, dropped, csrfRefused } = counters
+    return { commits: { ...counters.commits }, conflicts, dropped, csrfRefused, storeCommands: store.stats().commands }
+  }
+
+  async health(): Promise<Health> {
+    const { store } = this.#services
+    try {
+      await store.epoch()
+      return { store: store.kind, ok: true }
+    } catch (error) {
+      return { store: store.kind, ok: false, error: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#closeOnce())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Connects in the background. What fails here is reported by `ready()` and by every request. */
+  #start(): void {
+    const { heartbeat, store, settings } = this.#services
+    const failed = (error: unknown): void => {
+      if (this.#closing !== undefined) return
+      const message = error instanceof HoldfastError ? error.message : String(error)
+      this.#around.warnings.warn('start', `The session store (${store.kind}) does not answer: ${message}`)
+      if (!settings.production) return
+    }
+    store.open().then(() => heartbeat.beat()).catch(failed)
+    heartbeat.start()
+  }
+
+  async #closeOnce(): Promise<void> {
+    const { heartbeat, commits, touches, store } = this.#services
+    heartbeat.stop()
+    await commits.idle()
+    await touches.idle()
+    await store.close()
+  }
+}
+
+function makeServices({ settings, secret, store: bare, random = pooledRandom() }: Parts): Services {
+  const keyring = createKeyring(secret, settings.name)
+  const clock = createClock(settings.now)
+  const store = new GuardedStore(bare, settings.storeDeadline)
+  const selectors = new Selectors(keyring, store, random)
+  const counters = new Counters()
+  const watchers = new Watchers()
+  const warnings = new WarnOnce(settings)
+  const heartbeat = new Heartbeat(selectors, store, clock, () => warnings.warn('heartbeat', `The session store (${store.kind}) did not answer this process's heartbeat.`))
+  const touches = new Touches({ store, clock, timers: settings.timers, markerTime: settings.maxRequestTime, ended: (selector) => watchers.ended(selector) })
+  const conflicted = (): void => {
+    counters.conflicts++
+  }
+  const deadline = settings.storeDeadline * COMMIT_DEADLINES
+  const commits = new Commits({ store, clock, timers: settings.timers, random, deadline, queuedMost: settings.limits.queuedCommits, conflicted })
+  return { settings, keyring, random, clock, store, cookies: new CookieReader(keyring), commits, selectors, heartbeat, touches, watchers, counters }
+}

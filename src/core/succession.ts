@@ -1,0 +1,64 @@
+/** How a record becomes the next one: first stored value, renewal, sign-in. Pure; times in milliseconds. */
+import { mayRenew, previousServes, type Timers } from './expiry.ts'
+import { sameBytes, type Keyring } from './keyring.ts'
+import type { LiveRecord } from './live-record.ts'
+import type { RandomSource } from './random.ts'
+import { findSuccessor, hashVerifier, NONCE_BYTES, successor, type Id, type Verifier } from './session-id.ts'
+import type { GenuineId } from './cookie.ts'
+
+/** What succession needs. */
+export interface Lineal {
+  readonly keyring: Keyring
+  readonly random: RandomSource
+  readonly timers: Timers
+}
+
+/** How a presented verifier stands to a record. */
+export type Standing = 'current' | 'previous' | 'after-grace' | 'superseded'
+
+export function standingOf(record: LiveRecord, hash: Uint8Array, now: number): Standing {
+  if (sameBytes(hash, record.hash)) return 'current'
+  if (record.previous === undefined || !sameBytes(hash, record.previous.hash)) return 'superseded'
+  return previousServes(record, now) ? 'previous' : 'after-grace'
+}
+
+/** The first record of a visit. An id that the browser already has is followed by its successor; one that it has not is valid itself. */
+export function firstRecord(lineal: Lineal, id: GenuineId, known: boolean, payload: Uint8Array, now: number): LiveRecord {
+  const begun = { counter: 0, userId: undefined, epoch: 0, createdAt: now, idMintedAt: now, signedInAt: undefined, payload }
+  if (!known) return { ...begun, hash: id.hash, previous: undefined }
+  return { ...begun, ...succession(lineal, id) }
+}
+
+/** The record with its id renewed; the same record where the id is too young for that, or the one before it still serves. */
+export function renewed(lineal: Lineal, record: LiveRecord, id: GenuineId, now: number): LiveRecord {
+  if (!sameBytes(id.hash, record.hash) || !mayRenew(record, lineal.timers, now)) return record
+  return { ...record, ...succession(lineal, id), idMintedAt: wholeSeconds(record, now) }
+}
+
+function succession({ keyring, random }: Lineal, id: Id): Pick<LiveRecord, 'hash' | 'previous'> {
+  const nonce = random(NONCE_BYTES)
+  const next = successor(keyring.active.keys.succession, id.selector, id.verifier, nonce)
+  return { hash: hashVerifier(next), previous: { hash: hashVerifier(id.verifier), nonce, graceEnds: undefined } }
+}
+
+/** The record with a fresh id that nothing leads to from the one before: sign-in, or a rise in privilege. */
+export function raised(record: LiveRecord, verifier: Verifier, now: number): LiveRecord {
+  return { ...record, hash: hashVerifier(verifier), previous: undefined, epoch: record.epoch + 1, idMintedAt: wholeSeconds(record, now) }
+}
+
+/** The record with the grace of its previous id begun, because the new one has been presented. */
+export function graceBegun(record: LiveRecord, timers: Timers, now: number): LiveRecord {
+  if (record.previous === undefined || record.previous.graceEnds !== undefined) return record
+  return { ...record, previous: { ...record.previous, graceEnds: now + timers.grace } }
+}
+
+/** The verifier that is valid for the record, as far as the holder of `id` may know it. */
+export function validVerifier(keyring: Keyring, record: LiveRecord, id: GenuineId): Verifier | undefined {
+  if (sameBytes(id.hash, record.hash)) return id.verifier
+  if (record.previous === undefined || !sameBytes(id.hash, record.previous.hash)) return undefined
+  return findSuccessor(keyring, id, record.previous.nonce, record.hash)
+}
+
+function wholeSeconds(record: LiveRecord, now: number): number {
+  return record.createdAt + Math.max(0, Math.floor((now - record.createdAt) / 1000)) * 1000
+}

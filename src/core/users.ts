@@ -1,0 +1,151 @@
+/** The sessions of a user: list, revoke, change. The index says where they are; the records say what they are. */
+import { SessionEndedError, type EndReason } from '../errors.ts'
+import * as channels from '../telemetry/channels.ts'
+import type { SessionSummary } from '../types.ts'
+import { standingOf } from './commits.ts'
+import { decode } from './codec.ts'
+import { absoluteDeadline, isOver, touchInterval } from './expiry.ts'
+import type { LiveRecord } from './live-record.ts'
+import { endedMarker } from './record.ts'
+import { isBefore } from './resolution.ts'
+import type { Services } from './services.ts'
+import { SessionData, type DataRules } from './session-data.ts'
+import { handleOf } from './session-id.ts'
+import type { RecordBytes, Selector } from './store.ts'
+
+/** How far ahead of a revocation the session that it spares is moved, in milliseconds. */
+const SPARED_AHEAD = 5_000
+const SPARE_ATTEMPTS = 3
+
+interface Entry {
+  readonly selector: Selector
+  readonly record: LiveRecord
+  readonly bytes: RecordBytes
+  readonly handle: string
+}
+
+export class Users<Data extends object> {
+  readonly #services: Services
+  readonly #rules: DataRules<Data>
+
+  constructor(services: Services, rules: DataRules<Data>) {
+    this.#services = services
+    this.#rules = rules
+  }
+
+  async list(userId: string): Promise<SessionSummary<Data>[]> {
+    const entries = await this.#entries(userId)
+    const summaries = await Promise.all(entries.map((entry) => this.#summary(entry)))
+    return summaries.toSorted((left, right) => right.signedInAt.getTime() - left.signedInAt.getTime())
+  }
+
+  async revoke(userId: string, handle: string): Promise<boolean> {
+    const entry = await this.#find(userId, handle)
+    if (entry === undefined) return false
+    const ended = await this.#end(userId, entry.selector, 'revoked')
+    await this.#services.store.withdraw(userId, entry.selector)
+    return ended
+  }
+
+  /** Bars what was signed in until now, then ends it. The spared session is moved ahead of the bar first. */
+  async revokeUser(userId: string, except?: string): Promise<number> {
+    const { store } = this.#services
+    const spared = except === undefined ? undefined : await this.#find(userId, except)
+    if (spared !== undefined) await this.#spare(userId, spared)
+    const { entries } = await store.bar(userId, this.#lifetime)
+    let ended = 0
+    for (const { selector } of entries) {
+      if (selector === spared?.selector) continue
+      const live = 'record' in standingOf(await store.load(selector))
+      if ((await this.#end(userId, selector, 'revoked')) && live) ended++
+      await store.withdraw(userId, selector)
+    }
+    return ended
+  }
+
+  async update<Result>(userId: string, handle: string, change: (data: Data) => Result): Promise<Result> {
+    const entry = await this.#find(userId, handle)
+    if (entry === undefined) throw this.#noSuch(handle, 'expired')
+    const data = new SessionData(this.#rules, entry.record.payload)
+    let result: Result | undefined
+    const committed = await this.#services.commits.submit(
+      entry.selector,
+      (record) => {
+        if (record === undefined || record.epoch !== entry.record.epoch) return { gone: 'superseded' }
+        const stored = decode(record.payload) as Data
+        result = change(stored)
+        return { ...record, payload: data.encode(stored) }
+      },
+      entry.bytes,
+    )
+    if ('gone' in committed) throw this.#noSuch(handle, committed.gone === 'absent' || committed.gone === 'unreadable' ? 'expired' : committed.gone)
+    return result as Result
+  }
+
+  get #lifetime(): number {
+    const { timers, maxRequestTime } = this.#services.settings
+    return timers.absolute + maxRequestTime
+  }
+
+  /** The user's live sessions. An entry without a record is dropped, once no write that is still under way can bring the record. */
+  async #entries(userId: string): Promise<Entry[]> {
+    const { store, clock, heartbeat, settings } = this.#services
+    const { entries, notBefore } = await store.roll(userId)
+    const found: Entry[] = []
+    for (const { selector, age } of entries) {
+      const standing = standingOf(await store.load(selector))
+      if ('gone' in standing) {
+        if (age > settings.maxRequestTime) await store.withdraw(userId, selector)
+        continue
+      }
+      const { record, bytes } = standing
+      const alive = record.userId === userId && (record.signedInAt ?? 0) > notBefore && !isOver(record, settings.timers, clock.now())
+      if (alive && !isBefore(record, heartbeat.epoch)) found.push({ selector, record, bytes, handle: handleOf(selector, record.epoch) })
+    }
+    return found
+  }
+
+  async #find(userId: string, handle: string): Promise<Entry | undefined> {
+    return (await this.#entries(userId)).find((entry) => entry.handle === handle)
+  }
+
+  async #summary({ selector, record, handle }: Entry): Promise<SessionSummary<Data>> {
+    const { store, clock, settings } = this.#services
+    const remaining = await store.remaining(selector)
+    const now = clock.now()
+    const idle = settings.timers.idle + touchInterval(settings.timers)
+    const deadline = absoluteDeadline(record, settings.timers)
+    const idleEnds = remaining === undefined ? undefined : now + remaining
+    return {
+      handle,
+      createdAt: new Date(record.createdAt),
+      signedInAt: new Date(record.signedInAt ?? record.createdAt),
+      lastSeenAt: idleEnds === undefined || idleEnds >= deadline ? undefined : new Date(Math.min(now, idleEnds - idle)),
+      expiresAt: idleEnds === undefined ? undefined : new Date(Math.min(idleEnds, deadline)),
+      data: decode(record.payload) as Data,
+    }
+  }
+
+  async #end(userId: string, selector: Selector, reason: EndReason): Promise<boolean> {
+    const { store, settings, watchers } = this.#services
+    const swap = await store.end(selector, endedMarker(reason), settings.maxRequestTime, { user: userId })
+    if (!swap.done) return false
+    watchers.ended(selector)
+    channels.lifecycle.publish({ what: 'revoked' })
+    return true
+  }
+
+  async #spare(userId: string, { selector, bytes, record }: Entry): Promise<void> {
+    for (let attempt = 0; attempt < SPARE_ATTEMPTS; attempt++) {
+      const { now } = await this.#services.store.epoch()
+      const signedInAt = now + SPARED_AHEAD
+      await this.#services.commits.submit(selector, (found) => (found?.epoch === record.epoch ? { ...found, signedInAt } : { gone: 'superseded' }), bytes)
+      const { notBefore } = await this.#services.store.roll(userId)
+      if (notBefore < signedInAt) return
+    }
+  }
+
+  #noSuch(handle: string, reason: EndReason): SessionEndedError {
+    return new SessionEndedError(reason, `The user has no live session ${handle}: it ended, or never was theirs.`, { handle })
+  }
+}

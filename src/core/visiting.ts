@@ -1,0 +1,164 @@
+/** Drives one request's session for an adapter; what handlers see of it is in `session.ts`. */
+import { declaredCallback } from '../csrf/callback.ts'
+import { judgeOrigin } from '../csrf/origin.ts'
+import { presentedToken } from '../csrf/presented.ts'
+import { REASONS } from '../csrf/reasons.ts'
+import { judgeToken } from '../csrf/token.ts'
+import { csrfVerdict, type TokenState } from '../csrf/verdict.ts'
+import { CsrfError, type CsrfReason } from '../errors.ts'
+import * as channels from '../telemetry/channels.ts'
+import type { Session } from '../types.ts'
+import { Identity } from './identity.ts'
+import { isForwarded, readPresented, type Presented } from './presented.ts'
+import { isSafe, type RequestFacts } from './request.ts'
+import { resolve, type DeadIds, type Live } from './resolution.ts'
+import type { Services, WarnOnce } from './services.ts'
+import { HandlerSession } from './session.ts'
+import { SessionData, type DataRules } from './session-data.ts'
+import { SessionWork } from './session-work.ts'
+import { graceBegun } from './succession.ts'
+import { deepFreeze } from './values.ts'
+import type { Settled, Visit } from './visit.ts'
+
+/** What all visits of one manager have besides its services. */
+export interface Surroundings<Data extends object> {
+  readonly services: Services
+  readonly rules: DataRules<Data>
+  readonly dead: DeadIds
+  readonly warnings: WarnOnce
+  readonly revokeUser: (userId: string) => Promise<number>
+}
+
+const NO_COOKIES: Settled = Object.freeze({ cookies: Object.freeze([]) })
+
+export class Visiting<Data extends object> implements Visit<Data> {
+  readonly session: Session<Data>
+  readonly #around: Surroundings<Data>
+  readonly #facts: RequestFacts
+  readonly #presented: Presented
+  readonly #identity: Identity
+  readonly #data: SessionData<Data>
+  readonly #work: SessionWork<Data>
+  readonly #handlerSession: HandlerSession<Data>
+  #settled: Promise<Settled> | undefined
+  #finished = false
+
+  constructor(around: Surroundings<Data>, facts: RequestFacts) {
+    const { services } = around
+    this.#around = around
+    this.#facts = facts
+    this.#presented = readPresented(services, facts)
+    this.#identity = new Identity(services, this.#presented)
+    this.#data = new SessionData(around.rules, undefined)
+    this.#work = new SessionWork(services, this.#identity, this.#data, around.revokeUser)
+    this.#handlerSession = new HandlerSession(services, this.#work)
+    this.session = this.#handlerSession
+  }
+
+  open(options: { fresh?: boolean; touch?: boolean } = {}): Promise<void> | undefined {
+    const { sid, gid } = this.#presented.ids
+    if (sid.length > 0 || gid.length > 0) return this.#load(options)
+    const brought = this.#presented.brought
+    if (this.#presented.unknownKey && (brought.includes('sid') || brought.includes('gid'))) this.#identity.lapse([], true)
+    return undefined
+  }
+
+  check(body: unknown): void {
+    const { services } = this.#around
+    const { settings, counters } = services
+    const site = { own: settings.origin, trusted: settings.trustedOrigins, trustProxy: settings.trustProxy }
+    const { evidence } = judgeOrigin(this.#facts, site)
+    if (evidence === 'safe') return
+    const verdict = csrfVerdict({
+      mode: settings.csrf,
+      evidence,
+      token: this.#tokenState(body),
+      ours: this.#presented.unknownKey || this.#presented.ids.sid.length + this.#presented.ids.gid.length + this.#presented.ids.visit.length > 0,
+      signedIn: this.#identity.holding?.record.userId !== undefined,
+      callback: declaredCallback(this.#facts, settings.callbacks) !== undefined,
+      ended: this.#identity.status === 'lapsed',
+      upgrade: this.#facts.upgrade,
+    })
+    const reason = verdict.pass ? verdict.count : verdict.reason
+    if (reason !== undefined) channels.csrf.publish({ reason, mode: settings.csrf, passed: verdict.pass, method: this.#facts.method, path: this.#facts.path })
+    if (verdict.pass) {
+      this.#work.unproven = verdict.unproven === true
+      return
+    }
+    counters.csrfRefused++
+    throw this.#refusal(verdict.reason)
+  }
+
+  get unsettled(): boolean {
+    return this.#identity.hasCookies || this.#work.pending
+  }
+
+  settle(): Promise<Settled> {
+    return (this.#settled ??= this.#settleOnce())
+  }
+
+  farewell(): readonly string[] {
+    return this.#identity.cookies().filter((cookie) => cookie.endsWith('Max-Age=0'))
+  }
+
+  finish(): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.#work.headGone = true
+    this.#handlerSession.finish()
+    if (this.#settled === undefined && this.#data.changed) this.#tooLate()
+  }
+
+  async #load({ fresh = false, touch = true }: { fresh?: boolean; touch?: boolean }): Promise<void> {
+    const { services, dead } = this.#around
+    const through = fresh || !isSafe(this.#facts.method)
+    const found = await resolve(services, this.#presented, dead, through)
+    if (found.what !== 'live') return this.#identity.lapse(found.dead, found.what === 'detached')
+    this.#identity.begin(found)
+    this.#data.reset(found.record.payload)
+    if (found.by === 'current' && found.record.previous !== undefined && found.record.previous.graceEnds === undefined) this.#beginGrace(found)
+    else if (touch) services.touches.soon(found.id.selector, found.record)
+  }
+
+  /** The new id has been presented: from now on the one before it has its grace time. Nobody waits for this; if it fails, the next request does it. */
+  #beginGrace({ id, record, bytes }: Live): void {
+    const { commits, clock, settings, touches, counters } = this.#around.services
+    touches.written(id.selector)
+    const begun = commits.submit(id.selector, (now) => (now === undefined || now.epoch !== record.epoch ? { gone: 'superseded' } : graceBegun(now, settings.timers, clock.now())), bytes)
+    begun.then(
+      () => counters.commits.touched++,
+      (error: unknown) => settings.log.warn({ handle: this.#identity.handle, error }, 'The grace time of a renewed id could not be begun; the next request tries again.'),
+    )
+  }
+
+  async #settleOnce(): Promise<Settled> {
+    await this.#work.settle()
+    this.#work.headGone = true
+    if (!this.#around.services.settings.production && this.#data.touched) deepFreeze(this.#data.value)
+    if (!this.#identity.hasCookies) return NO_COOKIES
+    if (this.#presented.transport === 'none') this.#warnOfTransport()
+    return { cookies: this.#identity.cookies() }
+  }
+
+  #tokenState(body: unknown): TokenState {
+    const { token, unparsed } = presentedToken(this.#facts, body)
+    if (token === undefined) return unparsed ? 'unparsed' : 'missing'
+    return judgeToken(this.#around.services.keyring, token, this.#identity.lineage(), this.#facts.path)
+  }
+
+  #refusal(reason: CsrfReason): CsrfError {
+    return new CsrfError(reason, REASONS[reason].developer, { handle: this.#identity.handle })
+  }
+
+  #tooLate(): void {
+    const { services } = this.#around
+    const { handle } = this.#identity
+    services.counters.drop(handle, 'head-sent')
+    services.settings.log.warn({ handle, path: this.#facts.path }, 'session.data was changed after the response had begun; the change was dropped. Change it before, or use session.update().')
+  }
+
+  #warnOfTransport(): void {
+    const forwarded = isForwarded(this.#facts) ? ' A proxy in front says that it forwards: set trustProxy: true if it is yours.' : ''
+    this.#around.warnings.warn('transport', `No session cookie was sent, because this request came over plain HTTP. Set origin: 'https://…' to what browsers call this application.${forwarded}`)
+  }
+}

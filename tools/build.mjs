@@ -6,7 +6,7 @@ import { inProject, isProgram, runNode } from './project.mjs'
 /** Folders of compiled files, and where the sources of each are. */
 const outputs = [
   { compiled: 'dist', sources: 'src' },
-  ...['examples', 'proof', 'bench', 'test/support'].map((folder) => ({ compiled: `build/${folder}`, sources: folder })),
+  ...['examples', 'proof', 'bench', 'test'].map((folder) => ({ compiled: `build/${folder}`, sources: folder })),
 ]
 
 /**

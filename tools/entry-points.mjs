@@ -1,21 +1,46 @@
 /** The public entry points, read from package.json so that no second list can fall behind. */
-import { readFileSync } from 'node:fs'
+import { readText } from './project.mjs'
 
 /**
  * @typedef {object} EntryPoint
  * @property {string} specifier what a user imports: 'holdfast/express'
  * @property {string} source './src/adapters/express.ts'
  * @property {string} built './dist/adapters/express.js'
+ * @typedef {object} Manifest
+ * @property {string} name
+ * @property {Record<string, string | { types: string, default: string }>} exports
  */
 
 /** @returns {EntryPoint[]} */
 export function entryPoints() {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-  return Object.entries(manifest.exports)
-    .filter(([, target]) => typeof target === 'object')
-    .map(([subpath, target]) => ({
-      specifier: manifest.name + subpath.slice(1),
-      source: target.default.replace('./dist/', './src/').replace(/\.js$/, '.ts'),
-      built: target.default,
-    }))
+  const manifest = /** @type {Manifest} */ (JSON.parse(readText('package.json')))
+  return Object.entries(manifest.exports).flatMap(([subpath, target]) =>
+    typeof target === 'string' ? [] : [entryPoint(manifest.name + subpath.slice(1), target.default)],
+  )
+}
+
+/**
+ * @param {string} specifier
+ * @param {string} built
+ * @returns {EntryPoint}
+ */
+function entryPoint(specifier, built) {
+  return { specifier, built, source: built.replace('./dist/', './src/').replace(/\.js$/, '.ts') }
+}
+
+/**
+ * The compiler has no other way to learn what package.json says than to be told again; this compares.
+ * @returns {string[]} what is wrong, in words
+ */
+export function pathsOutOfStep() {
+  return ['tsconfig.json', 'tsconfig.programs.json'].flatMap((file) => {
+    const text = readText(file)
+    return entryPoints()
+      .map(({ specifier, source, built }) => {
+        const target = file === 'tsconfig.json' ? source : built.replace(/\.js$/, '.d.ts')
+        return `"${specifier}": ["${target}"]`
+      })
+      .filter((line) => !text.includes(line))
+      .map((line) => `${file}: paths should have ${line}, as package.json's exports do`)
+  })
 }

@@ -34,11 +34,14 @@ const stampFile = 'node_modules/.installed-for'
 
 /** What the installed packages depend on: the lock, and what native parts are chosen by. */
 function stamp() {
-  const lock = createHash('sha256').update(readFileSync(inProject('package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(inProject('package-lock.json')))
+    .digest('hex')
   return `${lock} node-${process.versions.node.split('.')[0]} ${process.platform}-${process.arch}\n`
 }
 
-function packagesAreThere() {
+/** Whether `node_modules` is what the lock says. */
+export function packagesAreThere() {
   return existsSync(inProject(stampFile)) && readFileSync(inProject(stampFile), 'utf8') === stamp()
 }
 

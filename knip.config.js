@@ -1,0 +1,21 @@
+import { entryPoints } from './tools/entry-points.mjs'
+
+/** @type {import('knip').KnipConfig} */
+export default {
+  entry: [
+    ...entryPoints().map(({ source }) => source.slice('./'.length)),
+    'tools/{build,build-before-tests,check,run,setup,start,test}.mjs',
+    'examples/*/*.ts',
+    'proof/*.ts',
+    'bench/*.ts',
+    'test/**/*.test.ts',
+    'test/programs/*.ts',
+    'test-types/**/*.ts',
+  ],
+  project: ['src/**/*.ts', 'tools/**/*.mjs', '{examples,proof,bench,test}/**/*.ts'],
+  // Run by path, or by another of them.
+  ignoreDependencies: ['@arethetypeswrong/cli', 'oxlint', 'oxlint-tsgolint', 'publint', 'typescript-5.9'],
+  // Measuring programs, from the system's packages.
+  ignoreBinaries: ['taskset', 'wrk'],
+  ignoreExportsUsedInFile: true,
+}

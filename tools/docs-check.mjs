@@ -1,0 +1,134 @@
+/**
+ * Documents in step with the source: tables name what the source names, links lead somewhere, and every
+ * block of TypeScript or JavaScript compiles. How a block says what surrounds it:
+ *
+ * - `// sessions.ts` on a line of its own begins a file of that name, which later blocks of the document can import;
+ * - `<!-- continues -->` before a block makes it the rest of the block before;
+ * - `<!-- given … -->` before a block is code in front of it that the reader needs not see.
+ */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+import { anchors, codeBlocks, links, tableKeys } from './documents.mjs'
+import { inProject, runNode } from './project.mjs'
+import { files, literals, properties } from './source.mjs'
+
+/** Documents that there must be. @type {readonly string[]} */
+const required = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/telemetry.md']
+
+/** Those of them that are still being written; a document that is there must leave this list. @type {readonly string[]} */
+const awaited = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/telemetry.md']
+
+/** Tables whose first column is a list of names that the source has too. */
+const tables = [
+  {
+    document: 'docs/errors.md',
+    kind: 'error code',
+    names: () => files('src/*.ts').flatMap(errorCodes),
+    pattern: /^ERR_/,
+  },
+  { document: 'docs/options.md', kind: 'option', names: optionNames, pattern: /^[a-zA-Z.]+$/ },
+  { document: 'docs/telemetry.md', kind: 'channel', names: channelNames, pattern: /^holdfast:/ },
+]
+
+const examplesFolder = 'build/docs-examples'
+
+/** @returns {string[]} */
+export function documentComplaints() {
+  return [...presenceComplaints(), ...tables.flatMap(tableComplaints), ...documents().flatMap(linkComplaints)]
+}
+
+/** @returns {Promise<import('./project.mjs').Ended>} */
+export async function compileExamples() {
+  const folder = inProject(examplesFolder)
+  rmSync(folder, { recursive: true, force: true })
+  const written = documents().flatMap(writeExamples)
+  if (written.length === 0) return { ok: true, output: '' }
+  const options = {
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    checkJs: false,
+    incremental: false,
+    tsBuildInfoFile: null,
+  }
+  const config = { extends: inProject('tsconfig.json'), compilerOptions: options, include: ['.'], exclude: [] }
+  writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(config))
+  return await runNode('node_modules/typescript/bin/tsc', ['-p', examplesFolder, '--pretty', 'false'])
+}
+
+function documents() {
+  return files('*.md')
+}
+
+function presenceComplaints() {
+  const there = required.filter((document) => existsSync(inProject(document)))
+  return [
+    ...required
+      .filter((document) => !there.includes(document) && !awaited.includes(document))
+      .map((document) => `${document} is missing`),
+    ...awaited
+      .filter((document) => there.includes(document))
+      .map((document) => `${document} is there: strike it from the list of awaited documents`),
+  ]
+}
+
+/** @param {{ document: string, kind: string, names: () => string[], pattern: RegExp }} table */
+function tableComplaints({ document, kind, names, pattern }) {
+  if (!existsSync(inProject(document))) return []
+  const told = tableKeys(document).filter((key) => pattern.test(key))
+  const real = names()
+  return [
+    ...real.filter((name) => !told.includes(name)).map((name) => `${document} has no row for the ${kind} \`${name}\``),
+    ...told
+      .filter((key) => !real.includes(key))
+      .map((key) => `${document} has a row for \`${key}\`, which is no ${kind}`),
+    ...told.filter((key, index) => told.indexOf(key) !== index).map((key) => `${document} has two rows for \`${key}\``),
+  ]
+}
+
+/** @param {string} file */
+function errorCodes(file) {
+  return file.endsWith('errors.ts') ? literals(file, /^ERR_[A-Z_]+$/) : []
+}
+
+function optionNames() {
+  return [...properties('src/types.ts', 'BaseOptions', ['Limits']), 'initial']
+}
+
+function channelNames() {
+  return files('src/telemetry/*.ts').flatMap((file) => literals(file, /^holdfast:/))
+}
+
+/** @param {string} document */
+function linkComplaints(document) {
+  return links(document).flatMap((link) => {
+    const [target = '', anchor] = link.split('#')
+    const file = target === '' ? document : path.posix.join(path.posix.dirname(document), decodeURI(target))
+    if (!existsSync(inProject(file))) return [`${document}: ${link} leads nowhere`]
+    const unknown = anchor !== undefined && file.endsWith('.md') && !anchors(file).includes(anchor)
+    return unknown ? [`${document}: ${file} has no heading for #${anchor}`] : []
+  })
+}
+
+/** @param {string} document @returns {string[]} the files written */
+function writeExamples(document) {
+  const folder = path.join(inProject(examplesFolder), document.replaceAll(/[/.]/g, '-'))
+  /** @type {Map<string, string>} */
+  const contents = new Map()
+  let current = ''
+  for (const block of codeBlocks(document).filter(({ language }) =>
+    /^[jt]sx?$|^typescript$|^javascript$/.test(language),
+  )) {
+    if (block.comment !== 'continues') current = `line-${block.line}.${block.language.startsWith('j') ? 'js' : 'ts'}`
+    const given = /^given\b([^]*)$/.exec(block.comment)?.[1] ?? ''
+    for (const part of `${given}\n${block.code}`.split(/^(?=\/\/ [\w/-]+\.[jt]s\b)/m)) {
+      current = /^\/\/ ([\w/-]+\.[jt]s)\b/.exec(part)?.[1] ?? current
+      contents.set(current, `${contents.get(current) ?? ''}${part}`)
+    }
+  }
+  for (const [name, text] of contents) {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true })
+    writeFileSync(path.join(folder, name), text)
+  }
+  return [...contents.keys()]
+}

@@ -39,6 +39,8 @@ export function beginVisit<Data extends object>(sessions: Sessions<Data>, facts:
   return (sessions as Manager<Data>).begin(facts, request)
 }
 
+type Slots<Data extends object> = Record<symbol, Visit<Data> | undefined>
+
 /** What adapters need to know of a manager's options. */
 export function settingsOf<Data extends object>(sessions: Sessions<Data>): Settings {
   return (sessions as Manager<Data>).settings
@@ -49,7 +51,8 @@ export class Manager<Data extends object> implements Sessions<Data> {
   readonly #services: Services
   readonly #around: Surroundings<Data>
   readonly #users: Users<Data>
-  readonly #visits = new WeakMap<object, Visit<Data>>()
+  /** Where a request keeps its visit of this manager; a map of requests would be a burden to the garbage collector. */
+  readonly #slot: symbol = Symbol('holdfast visit')
   #closing: Promise<void> | undefined
 
   constructor(parts: Parts) {
@@ -64,12 +67,12 @@ export class Manager<Data extends object> implements Sessions<Data> {
 
   begin(facts: RequestFacts, request: object): Visit<Data> {
     const visit = new Visiting(this.#around, facts)
-    this.#visits.set(request, visit)
+    ;(request as Slots<Data>)[this.#slot] = visit
     return visit
   }
 
   of(request: object): Session<Data> {
-    const visit = this.#visits.get(request) ?? this.#visits.get((request as { raw?: object }).raw ?? request)
+    const visit = (request as Slots<Data>)[this.#slot] ?? (request as { raw?: Slots<Data> }).raw?.[this.#slot]
     if (visit !== undefined) return visit.session
     throw new NotMountedError('This request has not passed Holdfast: mount its middleware or plugin before the handler, and pass the request that it saw.')
   }

@@ -134,12 +134,19 @@ class Faulty implements FaultyStore {
   }
 }
 
-async function suffer<Answer>(operation: StoreOperation, ms: number, fault: Fault | undefined, ask: () => Awaitable<Answer>): Promise<Answer> {
+async function suffer<Answer>(
+  operation: StoreOperation,
+  ms: number,
+  fault: Fault | undefined,
+  ask: () => Awaitable<Answer>,
+): Promise<Answer> {
   if (ms > 0) await wait(ms)
-  if (fault === 'refuse') throw new StoreUnavailableError(`The store was told to refuse ${operation}.`, { applied: 'no' })
+  if (fault === 'refuse')
+    throw new StoreUnavailableError(`The store was told to refuse ${operation}.`, { applied: 'no' })
   if (fault === 'hang') return silence()
   const answer = await ask()
-  if (fault === 'lose') throw new StoreUnavailableError(`The answer to ${operation} was told to get lost.`, { applied: 'unknown' })
+  if (fault === 'lose')
+    throw new StoreUnavailableError(`The answer to ${operation} was told to get lost.`, { applied: 'unknown' })
   return fault === 'swallow' ? silence() : answer
 }
 

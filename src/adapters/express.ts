@@ -1,0 +1,194 @@
+/**
+ * `holdfast/express`: session and CSRF for Express 5 and 4 in one middleware, mounted after the body parsers.
+ *
+ * ```ts
+ * app.use(express.urlencoded(), express.json())
+ * app.use(holdfast(sessions))
+ * ```
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { refuseUnknown } from '../core/options.ts'
+import type { RequestFacts } from '../core/request.ts'
+import { settingsOf } from '../core/sessions.ts'
+import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
+import type { Session, Sessions } from '../types.ts'
+import { answerToCallback } from './callback.ts'
+import { factsOf } from './facts.ts'
+import { answerWith, type ErrorHandling, mount, mountsOf, type RouteOptions, send, someMountsOf } from './mount.ts'
+import { dangerouslySkipCsrf, type SkippedRoute } from './skip-csrf.ts'
+
+export type { ErrorHandling, RouteOptions } from './mount.ts'
+export { dangerouslySkipCsrf, type SkippedRoute } from './skip-csrf.ts'
+
+declare global {
+  // oxlint-disable-next-line typescript/no-namespace -- the only way to type Express's request
+  namespace Express {
+    interface Request {
+      /** The visitor's session. Its data has the type declared in `Register`; `sessions.of(req)` knows it without that. */
+      session: Session
+    }
+  }
+}
+
+/** What Express gives to a middleware, as far as it is used here. */
+export interface ExpressRequest extends IncomingMessage {
+  readonly originalUrl?: string
+  readonly body?: unknown
+}
+
+/** A middleware for Express 4 and 5. */
+export type Middleware = (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void
+
+export interface ExpressOptions {
+  /** The request's property that holds the session. Default `'session'`. */
+  readonly as?: string | undefined
+  /** `'answer'`: 403 and 503 are answered here. `'forward'`: they go to the application's error handler. Default `'answer'`. */
+  readonly errors?: ErrorHandling | undefined
+  /**
+   * Routes with a body parser of their own, which call `csrf()` after it: `'POST /upload'`, or `'/upload'` for every
+   * method. Exact paths, as the browser sends them. A route listed here that does not call `csrf()` is refused.
+   */
+  readonly checkLater?: readonly string[] | undefined
+  /** Routes that are not checked for forgery, each with its reason. Exact methods and paths. */
+  readonly [dangerouslySkipCsrf]?: readonly SkippedRoute[] | undefined
+}
+
+/** Session and CSRF for every route below. Throws `OptionsError`. */
+export function holdfast<Data extends object>(sessions: Sessions<Data>, options: ExpressOptions = {}): Middleware {
+  const { as, forwards, skips, waits } = resolve(options)
+  const { callbacks } = settingsOf(sessions)
+
+  return function holdfastSession(request, response, next) {
+    const declared = (request as Declared)[ROUTE] ?? EVERY_ROUTE
+    if (declared.session === false) Object.defineProperty(request, as, WITHOUT_SESSION)
+    if (declared.session === false || mountsOf(request).some((mounted) => mounted.isOf(sessions))) return next()
+
+    const url = request.originalUrl ?? request.url ?? '/'
+    const facts = factsOf(request, url)
+    const again = answerToCallback(facts, callbacks, url, request.body)
+    if (again !== undefined) return send(again, response)
+
+    const mounted = mount(sessions, facts, { request, response }, forwards ? next : undefined)
+    Object.assign(request, { [as]: mounted.session })
+    const refuse = (error: unknown): void => refuseWith(error, { request, response, next, forwards })
+    const enter = (): void => {
+      const refusal = skips(facts)
+        ? undefined
+        : refusalOf(() => (waits(facts) ? mounted.checkLater() : mounted.check(request.body)))
+      if (refusal === undefined) next()
+      else refuse(refusal)
+    }
+    const opening = mounted.open(declared)
+    if (opening === undefined) enter()
+    else opening.then(enter, refuse)
+  }
+}
+
+/** The check of a route in `checkLater`, after its own body parser. */
+export function csrf(): Middleware {
+  return function holdfastCsrf(request, response, next) {
+    const refusal = refusalOf(() => {
+      for (const mounted of someMountsOf(request)) mounted.catchUp(request.body)
+    })
+    if (refusal === undefined) next()
+    else refuseWith(refusal, { request, response, next, forwards: mountsOf(request).some(({ forwards }) => forwards) })
+  }
+}
+
+/**
+ * What the routes below this path need of their session. Express runs middleware in order, so it stands *before*
+ * `holdfast(sessions)`: `app.use('/assets', route({ session: false }))`, `app.get('/account', route({ fresh: true }))`.
+ * Several that match add up, the later wins.
+ */
+export function route(options: RouteOptions): Middleware {
+  refuseUnknown('', options, EVERY_ROUTE)
+  return function holdfastRoute(request, _response, next) {
+    if (mountsOf(request).length > 0) {
+      next(
+        new OptionsError('route', 'route() stands below holdfast(sessions), where it comes too late: move it above.'),
+      )
+      return
+    }
+    const declared = request as Declared
+    declared[ROUTE] = { ...declared[ROUTE], ...options }
+    next()
+  }
+}
+
+const ROUTE: unique symbol = Symbol('holdfast.route')
+const EVERY_ROUTE: RouteOptions = { session: undefined, fresh: undefined, touch: undefined }
+
+interface Declared extends ExpressRequest {
+  [ROUTE]?: RouteOptions
+}
+
+/** Where a route has none, asking for the session is a mistake of the program, and must not look like a visitor without one. */
+const WITHOUT_SESSION: PropertyDescriptor = {
+  configurable: true,
+  get() {
+    throw new NotMountedError('This route is declared with session: false, so it has no session.')
+  },
+}
+
+interface Resolved {
+  readonly as: string
+  readonly forwards: boolean
+  skips(facts: RequestFacts): boolean
+  waits(facts: RequestFacts): boolean
+}
+
+function resolve(options: ExpressOptions): Resolved {
+  refuseUnknown('', options, { as: 0, errors: 0, checkLater: 0 })
+  const { as = 'session', errors = 'answer', checkLater = [], [dangerouslySkipCsrf]: skipped = [] } = options
+  if (typeof as !== 'string' || as === '')
+    throw new OptionsError('as', "as must be a property's name, such as 'session'.")
+  if (errors !== 'answer' && errors !== 'forward')
+    throw new OptionsError('errors', "errors must be 'answer' or 'forward'.")
+  const later = new Set(checkLater.map(checkedLater))
+  const exempt = new Set(skipped.map(checkedSkip))
+  return {
+    as,
+    forwards: errors === 'forward',
+    waits: ({ method, path }) => later.size > 0 && (later.has(path) || later.has(`${method} ${path}`)),
+    skips: ({ method, path }) => exempt.size > 0 && exempt.has(`${method} ${path}`),
+  }
+}
+
+function checkedLater(entry: string): string {
+  if (typeof entry === 'string' && /^(?:[A-Z]+ )?\/[^\s?#]*$/.test(entry)) return entry
+  throw new OptionsError(
+    'checkLater',
+    "checkLater lists exact paths, such as '/upload' or 'POST /upload', without query or pattern.",
+  )
+}
+
+function checkedSkip({ method, path, reason }: SkippedRoute): string {
+  const exact =
+    typeof method === 'string' && /^[A-Z]+$/.test(method) && typeof path === 'string' && /^\/[^\s?#]*$/.test(path)
+  if (exact && typeof reason === 'string' && reason.trim() !== '') return `${method} ${path}`
+  throw new OptionsError(
+    'dangerouslySkipCsrf',
+    "[dangerouslySkipCsrf] lists routes as { method: 'POST', path: '/webhook', reason: 'signed with HMAC' }: exact, and with a reason.",
+  )
+}
+
+function refusalOf(check: () => void): unknown {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+interface Refused {
+  readonly request: ExpressRequest
+  readonly response: ServerResponse
+  readonly next: (error?: unknown) => void
+  readonly forwards: boolean
+}
+
+function refuseWith(error: unknown, { request, response, next, forwards }: Refused): void {
+  if (forwards || !(error instanceof HoldfastError)) next(error)
+  else answerWith(error, request, response)
+}

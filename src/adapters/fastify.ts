@@ -1,0 +1,218 @@
+/**
+ * `holdfast/fastify`: session and CSRF for Fastify 5. Plugins that parse bodies (multipart, formbody) are registered first.
+ *
+ * ```ts
+ * await app.register(holdfast, { sessions })
+ * app.get('/status', { config: { holdfast: { session: false } } }, async () => 'ok')
+ * ```
+ */
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { refuseUnknown } from '../core/options.ts'
+import type { RequestFacts } from '../core/request.ts'
+import { settingsOf } from '../core/sessions.ts'
+import { matchCallback } from '../csrf/callback.ts'
+import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
+import type { Callback, Session, Sessions } from '../types.ts'
+import { type Answer, answerFor } from './answer.ts'
+import { resubmission } from './callback.ts'
+import { factsOf } from './facts.ts'
+import { privateCacheControl, REPRESENTATION } from './head.ts'
+import { keepPrivate } from './held-response.ts'
+import { type ErrorHandling, mount, type Mount, type RouteOptions, someMountsOf } from './mount.ts'
+import { dangerouslySkipCsrf } from './skip-csrf.ts'
+
+export type { ErrorHandling, RouteOptions } from './mount.ts'
+export { dangerouslySkipCsrf } from './skip-csrf.ts'
+
+/** What a route says in `config: { holdfast: { … } }`. */
+export interface FastifyRouteOptions extends RouteOptions {
+  /** `'later'`: the handler parses the body itself and calls `verifyCsrf`. Until then nothing is saved and no reply leaves. */
+  readonly csrf?: 'now' | 'later' | undefined
+  /** No CSRF check on this route, for this reason. */
+  readonly [dangerouslySkipCsrf]?: string | undefined
+}
+
+export interface FastifyOptions<Data extends object = object> {
+  readonly sessions: Sessions<Data>
+  /** The request's property that holds the session. Default `'session'`. */
+  readonly as?: string | undefined
+  /** `'answer'`: 403 and 503 are answered here. `'forward'`: they go to the error handler, with a `statusCode`. Default `'answer'`. */
+  readonly errors?: ErrorHandling | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The visitor's session. Its data has the type declared in `Register`; `sessions.of(request)` knows it without that. */
+    session: Session
+  }
+  interface FastifyContextConfig {
+    holdfast?: FastifyRouteOptions
+  }
+}
+
+/** A request as this plugin sees it: with its mount, or with the facts of a callback that is answered once its body is known. */
+interface Visited extends FastifyRequest {
+  [key: symbol]: Mount<object> | RequestFacts | undefined
+}
+
+type Done = (error?: Error) => void
+type Sent = (error?: Error | null, payload?: unknown) => void
+
+/** One manager in one Fastify application. */
+class Registration {
+  readonly as: string
+  readonly mounted: symbol = Symbol('holdfast.mount')
+  readonly callback: symbol = Symbol('holdfast.callback')
+  readonly #sessions: Sessions<object>
+  readonly #callbacks: readonly Callback[]
+  readonly #forwards: boolean
+
+  constructor(options: FastifyOptions) {
+    const { sessions, as = 'session', errors = 'answer' } = options
+    refuseUnknown('', options, { sessions: 0, as: 0, errors: 0, prefix: 0, logLevel: 0, logSerializers: 0 })
+    if (typeof as !== 'string' || as === '')
+      throw new OptionsError('as', "as must be a property's name, such as 'session'.")
+    if (errors !== 'answer' && errors !== 'forward')
+      throw new OptionsError('errors', "errors must be 'answer' or 'forward'.")
+    this.as = as
+    this.#sessions = sessions
+    this.#callbacks = settingsOf(sessions).callbacks
+    this.#forwards = errors === 'forward'
+  }
+
+  mountOf(request: FastifyRequest): Mount<object> | undefined {
+    return (request as Visited)[this.mounted] as Mount<object> | undefined
+  }
+
+  session(request: FastifyRequest): Session<object> {
+    const mounted = this.mountOf(request)
+    if (mounted !== undefined) return mounted.session
+    throw new NotMountedError(
+      `There is no request.${this.as} here: the route is declared with session: false, or a hook runs before holdfast's.`,
+    )
+  }
+
+  /** Loads the session. */
+  open(request: FastifyRequest, reply: FastifyReply, done: Done): void {
+    const route = routeOf(request)
+    if (route.session === false) return done()
+    const facts = factsOf(request.raw)
+    if (matchCallback(facts, this.#callbacks) !== undefined) {
+      Object.assign(request, { [this.callback]: facts })
+      return done()
+    }
+    const mounted = mount(this.#sessions, facts, { request: request.raw, response: reply.raw, owner: request })
+    ;(request as Visited)[this.mounted] = mounted
+    const opening = mounted.open(route)
+    if (opening === undefined) done()
+    else
+      opening.then(
+        () => done(),
+        (error: unknown) => this.#refuse(error, reply, done),
+      )
+  }
+
+  /** The CSRF check: when the body is parsed, and not yet validated, which may remove the token's field. */
+  check(request: FastifyRequest, reply: FastifyReply, done: Done): void {
+    const callback = (request as Visited)[this.callback] as RequestFacts | undefined
+    if (callback !== undefined) return answer(reply, resubmission(callback, request.raw.url ?? '/', request.body))
+    const mounted = this.mountOf(request)
+    const route = routeOf(request)
+    if (mounted === undefined || route[dangerouslySkipCsrf] !== undefined) return done()
+    try {
+      if (route.csrf === 'later') mounted.checkLater()
+      else mounted.check(request.body)
+    } catch (error) {
+      return this.#refuse(error, reply, done)
+    }
+    done()
+  }
+
+  /** Saves before the reply leaves. Runs again for the reply to an error. */
+  settle(request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Sent): void {
+    const mounted = this.mountOf(request)
+    if (mounted === undefined || !mounted.unsettled) return done(null, payload)
+    mounted.settle().then(
+      ({ cookies }) => {
+        addCookies(reply, cookies)
+        done(null, payload)
+      },
+      (error: HoldfastError) => this.#fail(error, mounted, reply, payload, done),
+    )
+  }
+
+  #refuse(error: unknown, reply: FastifyReply, done: Done): void {
+    if (this.#forwards || !(error instanceof HoldfastError)) done(forFastify(error))
+    else answer(reply, answerFor(error, reply.request.headers.accept))
+  }
+
+  /** The error's answer takes the place of the reply. */
+  #fail(error: HoldfastError, mounted: Mount<object>, reply: FastifyReply, payload: unknown, done: Sent): void {
+    discard(payload)
+    for (const name of Object.keys(reply.getHeaders())) if (REPRESENTATION.has(name)) reply.removeHeader(name)
+    addCookies(reply, mounted.farewell())
+    const { status, headers, body } = answerFor(error, reply.request.headers.accept)
+    reply.code(status)
+    if (this.#forwards) return done(forFastify(error))
+    reply.headers(headers)
+    done(null, body)
+  }
+}
+
+/** The plugin: session and CSRF for every route of the application it is registered in, also for those in its plugins. */
+export function holdfast(app: FastifyInstance, options: FastifyOptions, done: Done): void {
+  const registration = new Registration(options)
+  app.decorateRequest(registration.as, {
+    getter(this: FastifyRequest) {
+      return registration.session(this)
+    },
+  })
+  app.addHook('onRequest', (request, reply, next) => registration.open(request, reply, next))
+  app.addHook('preValidation', (request, reply, next) => registration.check(request, reply, next))
+  app.addHook('onSend', (request, reply, payload, next) => registration.settle(request, reply, payload, next))
+  done()
+}
+
+// What fastify-plugin does: without it the hooks would hold for this plugin's own routes only, of which there are none.
+Object.assign(holdfast, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'holdfast',
+  [Symbol.for('plugin-meta')]: { name: 'holdfast', fastify: '5.x' },
+})
+
+/** The CSRF check of a route with `csrf: 'later'`, once its handler knows the body. Throws `CsrfError`. */
+export function verifyCsrf(request: FastifyRequest, body: unknown): void {
+  for (const mounted of someMountsOf(request.raw)) mounted.catchUp(body)
+}
+
+const EVERY_ROUTE: FastifyRouteOptions = {}
+
+function routeOf(request: FastifyRequest): FastifyRouteOptions {
+  return request.routeOptions.config.holdfast ?? EVERY_ROUTE
+}
+
+function answer(reply: FastifyReply, { status, headers, body }: Answer): void {
+  reply.code(status).headers(headers).send(body)
+}
+
+function addCookies(reply: FastifyReply, cookies: readonly string[]): void {
+  if (cookies.length === 0) return
+  reply.header('set-cookie', [...cookies])
+  const control = [reply.getHeader('cache-control') ?? []].flat()
+  reply.header('cache-control', privateCacheControl(control.map(String)))
+  // A payload that is a `Response` brings its own headers after this.
+  keepPrivate(reply.raw)
+}
+
+/** Fastify and many an error handler look for `statusCode`. */
+function forFastify(error: unknown): Error {
+  if (error instanceof HoldfastError && !('statusCode' in error))
+    Object.defineProperty(error, 'statusCode', { value: error.status })
+  return error as Error
+}
+
+/** Ends a stream that nobody will read any more. */
+function discard(payload: unknown): void {
+  if (payload instanceof Readable) payload.destroy()
+}

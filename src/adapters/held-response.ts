@@ -1,0 +1,276 @@
+/**
+ * Holds a response back until its session is saved (I5), for whatever writes it: frameworks, streams, middleware
+ * mounted before or after.
+ *
+ * Node itself holds responses: one that waits for its turn on a pipelined connection collects its chunks in
+ * `outputData` until it gets the socket. The same place serves here, below every public method and therefore below
+ * everything that wraps those. So the application sees a response that has begun, in every respect (`headersSent`,
+ * double `end`, errors, callbacks, backpressure), because as far as Node is concerned it has. Only the finished
+ * head is touched: our cookies are added to it at the very end.
+ */
+import type { ServerResponse } from 'node:http'
+import { HoldfastError, LimitError, StoreUnavailableError } from '../errors.ts'
+import type { Visit } from '../core/visit.ts'
+import { answerFor } from './answer.ts'
+import { headOfAnswer, headWithCookies, privateHead } from './head.ts'
+import { type Chunk, isOutgoing, type Outgoing, putBack } from './outgoing.ts'
+
+/** What holding a response needs of a visit. */
+export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'settle' | 'farewell' | 'finish'>
+
+export interface HoldOptions {
+  /** Bytes held of what is written after `write` answered `false`. Crossing it is a `LimitError`. */
+  readonly limit: number
+  /** Takes the error instead of our own answer; the response is as if nothing had been sent, because nothing was. */
+  readonly forward?: ((error: HoldfastError) => void) | undefined
+}
+
+/** How long a handler whose client has gone may take to answer before its visit counts as over, in milliseconds. */
+const ANSWER_WITHIN = 60_000
+
+const HOLD: unique symbol = Symbol('holdfast.hold')
+
+interface Holdable extends Outgoing {
+  [HOLD]?: Hold
+}
+
+/** From the first byte on, holds the response until the visit is settled. Several visits of one response are settled together. */
+export function holdResponse(response: ServerResponse, visit: SettlingVisit, options: HoldOptions): void {
+  const holdable = response as ServerResponse & Holdable
+  const before = holdable[HOLD]
+  if (before !== undefined) {
+    before.join(visit, options)
+    return
+  }
+  if (!isOutgoing(holdable))
+    throw new TypeError('Only a response of node:http (HTTP/1) can be held back until its session is saved.')
+  holdable[HOLD] = new Hold(holdable, visit, options)
+}
+
+/** Makes sure that a response to which cookies of ours were added by other means is at least `Cache-Control: private`. */
+export function keepPrivate(response: ServerResponse): void {
+  const hold = (response as ServerResponse & Holdable)[HOLD]
+  if (hold !== undefined) hold.private = true
+}
+
+class Hold {
+  readonly #response: ServerResponse & Holdable
+  readonly #visits: SettlingVisit[]
+  readonly #options: HoldOptions[]
+  readonly #send: Outgoing['_send']
+  private = false
+  #state: 'open' | 'holding' | 'done' = 'open'
+  #closed = false
+  #giveUp: NodeJS.Timeout | undefined
+  /** Chunks count once the application has had the chance to heed `write`'s `false`. */
+  #counting = false
+  #counted = 0
+  #overflow: LimitError | undefined
+
+  constructor(response: ServerResponse & Holdable, visit: SettlingVisit, options: HoldOptions) {
+    this.#response = response
+    this.#visits = [visit]
+    this.#options = [options]
+    this.#send = response._send
+    response._send = sendFirst
+    response.on('close', closed)
+  }
+
+  join(visit: SettlingVisit, options: HoldOptions): void {
+    this.#visits.push(visit)
+    this.#options.push(options)
+  }
+
+  /** The application's first byte, head included. */
+  begin(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback'], size?: number): boolean {
+    if (!this.#visits.some((visit) => visit.unsettled)) return this.#pass(data, encoding, callback, size)
+    this.#hold()
+    this.#settle().then(
+      (cookies) => this.#leave(cookies),
+      (error: unknown) => this.#fail(asOurs(error)),
+    )
+    return this.keep(data, encoding, callback)
+  }
+
+  /** Keeps a chunk. Answers `false`, as to a `write` on a full socket. */
+  keep(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback']): boolean {
+    const response = this.#response
+    if (this.#counting && this.#counted >= this.#limit() && data.length > 0) this.#overflow ??= this.#tooMuch()
+    if (this.#counting) this.#counted += data.length
+    response.outputData.push({ data: this.#overflow === undefined ? data : '', encoding, callback })
+    response.outputSize += data.length
+    response._onPendingData(data.length)
+    return false
+  }
+
+  /** The response has gone, or the connection was cut. */
+  close(): void {
+    this.#closed = true
+    if (this.#state === 'done') this.#finish()
+    // The handler may not have noticed, and what it changes is still to be saved when it answers.
+    else if (this.#state === 'open') this.#giveUp = setTimeout(() => this.#finish(), ANSWER_WITHIN).unref()
+  }
+
+  /** Nothing to wait for. */
+  #pass(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback'], size?: number): boolean {
+    const response = this.#response
+    this.#state = 'done'
+    response._send = this.#send
+    if (this.private && response._header !== null) response._header = privateHead(response._header)
+    // So that the visits know that the head has gone. There was nothing to save, so nothing can be lost if one fails.
+    for (const visit of this.#visits) visit.settle().catch(ignore)
+    if (this.#closed) this.#finish()
+    return response._send(data, encoding, callback, size)
+  }
+
+  #hold(): void {
+    const response = this.#response
+    this.#state = 'holding'
+    response._send = keepChunk
+    response._flush = ignore
+    response._writeRaw = dropInformation
+    process.nextTick(() => {
+      this.#counting = true
+    })
+  }
+
+  async #settle(): Promise<readonly string[]> {
+    const settled = await Promise.all(this.#visits.map((visit) => visit.settle()))
+    return settled.flatMap(({ cookies }) => cookies)
+  }
+
+  #leave(cookies: readonly string[]): void {
+    if (this.#overflow !== undefined) return this.#answer(this.#overflow, cookies)
+    const response = this.#response
+    if (response._header !== null) this.#sendHead(headWithCookies(response._header, cookies))
+    this.#release()
+  }
+
+  #fail(error: HoldfastError): void {
+    const cookies = this.#visits.flatMap((visit) => visit.farewell())
+    const forward = this.#options.find((options) => options.forward !== undefined)?.forward
+    // What still writes would write into the other answer.
+    if (forward === undefined || !this.#response.finished || this.#closed) return this.#answer(error, cookies)
+    this.#restore()
+    putBack(this.#response, cookies)
+    forward(error)
+  }
+
+  /** The error's answer takes the place of what was held. A response that still goes on is cut off after it. */
+  #answer(error: HoldfastError, cookies: readonly string[]): void {
+    const response = this.#response
+    const answer = answerFor(error, response.req.headers.accept)
+    const ended = response.finished
+    const head = headOfAnswer(response._header ?? '', answer, { cookies, keepAlive: ended && !response._last })
+    const callbacks = response.outputData.flatMap(({ callback }) => callback ?? [])
+    response.statusCode = answer.status
+    response.statusMessage = ''
+    response._onPendingData(-response.outputSize)
+    response.outputSize = 0
+    response.outputData = []
+    const body = response.req.method === 'HEAD' ? '' : answer.body
+    response._onPendingData(body.length)
+    response.outputSize += body.length
+    response.outputData.push({
+      data: body,
+      encoding: 'utf8',
+      callback: (failure) => {
+        for (const callback of callbacks) callback(failure)
+        if (!ended) response.socket?.destroySoon()
+      },
+    })
+    this.#sendHead(head)
+    this.#release()
+    if (!ended) response._send = swallow
+  }
+
+  #sendHead(head: string): void {
+    const response = this.#response
+    response._header = head
+    response._headerSent = true
+    response.outputData.unshift({ data: head, encoding: 'latin1', callback: null })
+    response.outputSize += head.length
+    response._onPendingData(head.length)
+  }
+
+  #release(): void {
+    this.#restore()
+    this.#response._flush()
+  }
+
+  #restore(): void {
+    const response = this.#response
+    this.#state = 'done'
+    // Not with `delete`: what wrapped these meanwhile would be lost, and so would the prototype's fast path.
+    response._send = this.#send
+    response._flush = prototypeOf(response)._flush
+    response._writeRaw = prototypeOf(response)._writeRaw
+    if (this.#closed) this.#finish()
+  }
+
+  #finish(): void {
+    clearTimeout(this.#giveUp)
+    for (const visit of this.#visits) visit.finish()
+  }
+
+  #limit(): number {
+    return Math.min(...this.#options.map((options) => options.limit))
+  }
+
+  #tooMuch(): LimitError {
+    return new LimitError(
+      'heldBody',
+      `More than ${this.#limit()} bytes were written while the response waited for its session to be saved. Heed the false of write(), as pipe() and pipeline() do, or raise limits.heldBody.`,
+    )
+  }
+}
+
+function holdOf(response: Holdable): Hold {
+  const hold = response[HOLD]
+  if (hold === undefined) throw new TypeError('The response is not held.')
+  return hold
+}
+
+function sendFirst(
+  this: Holdable,
+  data: Chunk['data'],
+  encoding: Chunk['encoding'],
+  callback: Chunk['callback'],
+  size?: number,
+): boolean {
+  return holdOf(this).begin(data, encoding, callback, size)
+}
+
+function keepChunk(
+  this: Holdable,
+  data: Chunk['data'],
+  encoding: Chunk['encoding'],
+  callback: Chunk['callback'],
+): boolean {
+  return holdOf(this).keep(data, encoding, callback)
+}
+
+function closed(this: Holdable): void {
+  holdOf(this).close()
+}
+
+/** A pipelined response gets its socket while it is held: nothing is written yet. */
+function ignore(): void {}
+
+/** The head is decided, so an informational answer comes too late. */
+function dropInformation(_data: Chunk['data'], _encoding: Chunk['encoding'], callback: Chunk['callback']): boolean {
+  if (typeof callback === 'function') process.nextTick(callback)
+  return true
+}
+
+/** The response was answered in its place, and the connection is being closed. */
+const swallow = dropInformation
+
+function prototypeOf(response: Holdable): Outgoing {
+  return Object.getPrototypeOf(response) as Outgoing
+}
+
+function asOurs(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error
+  return new StoreUnavailableError('The session could not be saved.', { cause: error, applied: 'unknown' })
+}

@@ -1,0 +1,158 @@
+/** One manager on one request of node:http: what all adapters for it do in the same way. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isSafe, type RequestFacts } from '../core/request.ts'
+import { beginVisit, settingsOf } from '../core/sessions.ts'
+import { UNPARSED, type Settled, type Visit } from '../core/visit.ts'
+import { judgeOrigin } from '../csrf/origin.ts'
+import { CsrfError, type HoldfastError, NotMountedError } from '../errors.ts'
+import type { Session, Sessions } from '../types.ts'
+import { type Answer, answerFor } from './answer.ts'
+import { holdResponse, type SettlingVisit } from './held-response.ts'
+
+/** Who answers when something is refused or fails: the adapter, or the application, which gets the error. */
+export type ErrorHandling = 'answer' | 'forward'
+
+/** What a route may say of its session. */
+export interface RouteOptions {
+  /** `false`: no session here, and no trip to the store. Default: the session is loaded where the browser has one. */
+  readonly session?: false | undefined
+  /** Whether the session is read from the store, whatever a cache has. Default `false`. */
+  readonly fresh?: boolean | undefined
+  /** `false`: a request to this route does not count as activity. Default `true`. */
+  readonly touch?: boolean | undefined
+}
+
+export class Mount<Data extends object> implements SettlingVisit {
+  readonly visit: Visit<Data>
+  /** Whether the application wants the errors. */
+  readonly forwards: boolean
+  readonly #sessions: Sessions<Data>
+  readonly #facts: RequestFacts
+  #pending = false
+  #settled = false
+
+  constructor(sessions: Sessions<Data>, facts: RequestFacts, request: object, forwards: boolean) {
+    this.#sessions = sessions
+    this.forwards = forwards
+    this.visit = beginVisit(sessions, facts, request)
+    this.#facts = facts
+  }
+
+  isOf(sessions: object): boolean {
+    return this.#sessions === sessions
+  }
+
+  get session(): Session<Data> {
+    return this.visit.session
+  }
+
+  get unsettled(): boolean {
+    return !this.#settled && (this.#pending || this.visit.unsettled)
+  }
+
+  /** Saves. Rejects where the check was left for later and never made. */
+  settle(): Promise<Settled> {
+    this.#settled = true
+    return this.#pending ? Promise.reject(this.#unchecked()) : this.visit.settle()
+  }
+
+  farewell(): readonly string[] {
+    return this.visit.farewell()
+  }
+
+  finish(): void {
+    this.visit.finish()
+  }
+
+  /** Loads the session. Answers `undefined` where there is nothing to wait for. */
+  open({ fresh = false, touch = true }: RouteOptions): Promise<void> | undefined {
+    return this.visit.open({ fresh, touch })
+  }
+
+  /** The CSRF check, now that the body is known; `undefined` where nobody has parsed it. */
+  check(body: unknown): void {
+    this.visit.check(body === undefined ? UNPARSED : body)
+  }
+
+  /**
+   * Leaves the check for when the body is known. What the headers alone refuse is refused at once, and until the
+   * check has been made no response leaves and nothing is saved.
+   */
+  checkLater(): void {
+    const { origin, trustedOrigins, trustProxy, csrf } = settingsOf(this.#sessions)
+    if (isSafe(this.#facts.method) || csrf === 'report') return
+    const { evidence } = judgeOrigin(this.#facts, { own: origin, trusted: trustedOrigins, trustProxy })
+    if (evidence === 'refused') this.visit.check(UNPARSED)
+    this.#pending = true
+  }
+
+  /** Makes the check that was left for later. */
+  catchUp(body: unknown): void {
+    if (!this.#pending) return
+    this.#pending = false
+    this.check(body)
+  }
+
+  #unchecked(): CsrfError {
+    const where = `${this.#facts.method} ${this.#facts.path}`
+    return new CsrfError(
+      'body-not-parsed',
+      `${where} was to be checked later and never was: call csrf() (in Express) or verifyCsrf() after its parser. Nothing was saved.`,
+    )
+  }
+}
+
+const MOUNTS: unique symbol = Symbol('holdfast.mounts')
+
+interface Mounted extends IncomingMessage {
+  [MOUNTS]?: Mount<object>[]
+}
+
+/** The managers on this request. */
+export function mountsOf(request: IncomingMessage): readonly Mount<object>[] {
+  return (request as Mounted)[MOUNTS] ?? NONE
+}
+const NONE: readonly Mount<object>[] = []
+
+/** The managers on this request; an error where there is none. */
+export function someMountsOf(request: IncomingMessage): readonly Mount<object>[] {
+  const mounts = mountsOf(request)
+  if (mounts.length === 0)
+    throw new NotMountedError('Holdfast has not seen this request: mount it before what needs the session.')
+  return mounts
+}
+
+/** A request with its response. `owner`: what `sessions.of` is asked with, where that is not the request. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly owner?: object
+}
+
+/** Begins a manager's dealings with a request, and sees to it that the response waits for them. */
+export function mount<Data extends object>(
+  sessions: Sessions<Data>,
+  facts: RequestFacts,
+  { request, response, owner = request }: Exchange,
+  forward?: (error: HoldfastError) => void,
+): Mount<Data> {
+  const mounted = new Mount(sessions, facts, owner, forward !== undefined)
+  const mounts = (request as Mounted)[MOUNTS]
+  if (mounts === undefined) (request as Mounted)[MOUNTS] = [mounted]
+  else mounts.push(mounted)
+  holdResponse(response, mounted, { limit: settingsOf(sessions).limits.heldBody, forward })
+  return mounted
+}
+
+/** Sends the page or problem that belongs to the error. */
+export function answerWith(error: HoldfastError, request: IncomingMessage, response: ServerResponse): void {
+  send(answerFor(error, request.headers.accept), response)
+}
+
+/** Sends an answer of our own. */
+export function send({ status, headers, body }: Answer, response: ServerResponse): void {
+  response.statusCode = status
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  response.setHeader('content-length', Buffer.byteLength(body))
+  response.end(body)
+}

@@ -1,0 +1,68 @@
+/**
+ * The inside of node's outgoing messages that holding a response rests on. Undocumented, but the same from Node 20
+ * to 26, and long before; `isOutgoing` makes sure that it is there, and nothing is served otherwise.
+ */
+import { ServerResponse } from 'node:http'
+import { REPRESENTATION } from './head.ts'
+
+/** A piece of a response that waits for the socket. */
+export interface Chunk {
+  readonly data: string | Uint8Array
+  readonly encoding: BufferEncoding | null | undefined
+  readonly callback: ((error?: Error | null) => void) | null | undefined
+}
+
+type Send = (data: Chunk['data'], encoding?: Chunk['encoding'], callback?: Chunk['callback'], size?: number) => boolean
+
+/** Where chunks pass, and where they wait. */
+export interface Outgoing {
+  /** Every byte of the final response passes here, the head with the first. */
+  _send: Send
+  /** What goes to the socket; 1xx answers come here directly. */
+  _writeRaw: Send
+  /** Writes what waits in `outputData`, and goes on as if it had just been written: 'drain', or the end. */
+  _flush(): void
+  /** The head as text, once it is decided. */
+  _header: string | null
+  _headerSent: boolean
+  outputData: Chunk[]
+  outputSize: number
+  /** Tells the server how much is waiting, so that it stops reading requests. */
+  _onPendingData(amount: number): void
+  /** Whether the connection is closed after this response. */
+  _last: boolean
+  finished: boolean
+  _hasBody: boolean
+  _contentLength: number | null
+  _trailer: string
+}
+
+const METHODS = ['_send', '_writeRaw', '_flush', '_onPendingData'] as const
+
+/** Whether this response has the inside that holding rests on. */
+export function isOutgoing(response: object): response is Outgoing {
+  const some = response as Partial<Outgoing>
+  return (
+    METHODS.every((name) => typeof some[name] === 'function') && Array.isArray(some.outputData) && '_header' in some
+  )
+}
+
+const WRITING = ['write', 'end', 'writeHead', 'flushHeaders', 'on'] as const
+
+/**
+ * Puts a response that has ended, and of which nothing has left, back to where another answer can be given:
+ * its head and body are forgotten, and its headers as far as they described that body.
+ */
+export function putBack(response: ServerResponse & Outgoing, cookies: readonly string[]): void {
+  response._onPendingData(-response.outputSize)
+  Object.assign(response, { outputData: [], outputSize: 0, _header: null, _headerSent: false, finished: false })
+  Object.assign(response, { chunkedEncoding: false, _contentLength: null, _trailer: '', strictContentLength: false })
+  response._hasBody = response.req.method !== 'HEAD'
+  // What wraps these (compression, for one) has seen the end of the response, and would drop another.
+  for (const name of WRITING)
+    if (Object.hasOwn(response, name)) Object.assign(response, { [name]: ServerResponse.prototype[name] })
+  for (const name of response.getHeaderNames()) if (REPRESENTATION.has(name)) response.removeHeader(name)
+  response.statusCode = 200
+  response.statusMessage = ''
+  if (cookies.length > 0) response.setHeader('set-cookie', cookies)
+}

@@ -110,7 +110,7 @@ function isOneOf(origin: string | undefined, list: readonly string[]): boolean {
 }
 
 function originOfPage(address: string): string | undefined {
-  return URL.canParse(address) ? normaliseOrigin(/^[^:]*:\/\/[^/?#\\]*/.exec(address)?.[0] ?? '') : undefined
+  return URL.canParse(address) ? normaliseOrigin(/^[^:]*:\/\/[^/?#]*/.exec(address)?.[0] ?? '') : undefined
 }
 
 function requestHost(facts: RequestFacts, trustProxy: boolean): string | undefined {

@@ -2,7 +2,7 @@ import * as crypto from 'node:crypto'
 
 import { describe, expect, test, vi } from 'vitest'
 
-import { createKeyring } from '../../src/core/keyring.ts'
+import { createKeyring, mac } from '../../src/core/keyring.ts'
 import { judgeToken, makeToken, type Lineage } from '../../src/csrf/token.ts'
 import { guest, keyring, OLD_SECRET, random, SECRET, user } from './fixtures.ts'
 
@@ -164,6 +164,30 @@ const comparisons = (token: string, lineage: Lineage | undefined, path?: string)
   judgeToken(keyring, token, lineage, path)
   return vi.mocked(crypto.timingSafeEqual).mock.calls.length
 }
+
+const sealed = (flags: number, length: number): string => {
+  const body = Buffer.concat([Buffer.of(flags), keyring.active.fingerprint, random(length - 21)])
+  return Buffer.concat([body, mac(keyring.active.keys.csrf, [Buffer.from('token'), body], 16)]).toString('base64url')
+}
+
+describe('a sealed token', () => {
+  test('of a lineage that nobody has is genuine: the seal of these tests is the real one', () => {
+    expect(judgeToken(keyring, sealed(0x10, 42), guest, undefined)).toBe('stale')
+    expect(judgeToken(keyring, sealed(0x13, 54), guest, undefined)).toBe('other-session')
+  })
+
+  test.each([0x00, 0x20, 0x14, 0x18, 0x90, 0xff])(
+    'of format %i, which this version does not know, is forged',
+    (flags) => {
+      for (const length of [42, 54]) expect(judgeToken(keyring, sealed(flags, length), guest, undefined)).toBe('forged')
+    },
+  )
+
+  test('with a path tag that its flags do not announce, or without one that they do, is forged', () => {
+    expect(judgeToken(keyring, sealed(0x10, 54), guest, undefined)).toBe('forged')
+    expect(judgeToken(keyring, sealed(0x11, 42), guest, undefined)).toBe('forged')
+  })
+})
 
 describe('secret bytes are compared in constant time', () => {
   test('the MAC, the lineage tag and the path tag each go through timingSafeEqual', () => {

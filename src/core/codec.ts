@@ -19,7 +19,11 @@ import { DEEPEST } from './values.ts'
 
 type Members = Record<string, unknown>
 
-const NUMBERS: Readonly<Record<string, number>> = { NaN: Number.NaN, Infinity: Number.POSITIVE_INFINITY, '-Infinity': Number.NEGATIVE_INFINITY }
+const NUMBERS: Readonly<Record<string, number>> = {
+  NaN: Number.NaN,
+  Infinity: Number.POSITIVE_INFINITY,
+  '-Infinity': Number.NEGATIVE_INFINITY,
+}
 const INTEGER = /^(?:0|-?[1-9]\d*)$/
 const LATEST_DATE = 8.64e15
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -59,7 +63,8 @@ function revive(value: unknown, depth: number): unknown {
   if (Array.isArray(value)) return reviveList(value, depth + 1)
   const keys = Object.keys(value)
   const [first] = keys
-  if (keys.length === 1 && first?.startsWith('$') === true) return reviveTyped(first, (value as Members)[first], depth + 1)
+  if (keys.length === 1 && first?.startsWith('$') === true)
+    return reviveTyped(first, (value as Members)[first], depth + 1)
   return reviveMembers(value as Members, keys, depth + 1)
 }
 
@@ -98,7 +103,9 @@ function reviveTyped(form: string, content: unknown, depth: number): unknown {
     case '$o':
       return reviveOwn(content, depth)
     default:
-      throw unreadable(`it has a value of the unknown form ${JSON.stringify(form.slice(0, 16))}; was it written by a newer version of Holdfast?`)
+      throw unreadable(
+        `it has a value of the unknown form ${JSON.stringify(form.slice(0, 16))}; was it written by a newer version of Holdfast?`,
+      )
   }
 }
 

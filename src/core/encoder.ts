@@ -29,7 +29,8 @@ export class Encoder {
   }
 
   encode(data: object): Uint8Array {
-    if (typeof data !== 'object' || data === null || kindOf(data) !== 'object') throw new DataError('', `The data of a session is a plain object, not ${describe(data)}.`)
+    if (typeof data !== 'object' || data === null || kindOf(data) !== 'object')
+      throw new DataError('', `The data of a session is a plain object, not ${describe(data)}.`)
     const bytes = Buffer.from(this.#value(data), 'utf8')
     if (bytes.length > this.#limits.recordSize) throw this.#tooLarge(`${bytes.length} bytes`)
     return bytes
@@ -50,7 +51,9 @@ export class Encoder {
         return this.#counted(`{"$i":"${value}"}`)
       case 'object':
         return value === null ? 'null' : this.#container(value)
-      default:
+      case 'undefined':
+      case 'function':
+      case 'symbol':
         throw this.#refuse(value)
     }
   }
@@ -61,10 +64,22 @@ export class Encoder {
     if (kind === 'bytes') return this.#bytes(value as Uint8Array)
     if (kind === 'foreign') throw this.#refuse(value)
     this.#enter(value)
-    const text =
-      kind === 'object' ? this.#object(value as Members) : kind === 'array' ? this.#array(value as unknown[]) : kind === 'map' ? this.#map(value as Map<unknown, unknown>) : this.#set(value as Set<unknown>)
+    const text = this.#members(kind, value)
     this.#containers.pop()
     return text
+  }
+
+  #members(kind: 'object' | 'array' | 'map' | 'set', value: object): string {
+    switch (kind) {
+      case 'object':
+        return this.#object(value as Members)
+      case 'array':
+        return this.#array(value as unknown[])
+      case 'map':
+        return this.#map(value as Map<unknown, unknown>)
+      case 'set':
+        return this.#set(value as Set<unknown>)
+    }
   }
 
   #object(object: Members): string {
@@ -141,7 +156,13 @@ export class Encoder {
     this.#count(2)
     const { length } = this.#containers
     if (length <= this.#deepest) return
-    throw this.#cycle() ?? new LimitError('depth', `${this.#here()} is nested ${length} levels deep; at most ${this.#deepest} are allowed (limits.depth). Keep the data flatter, or raise the limit.`)
+    throw (
+      this.#cycle() ??
+      new LimitError(
+        'depth',
+        `${this.#here()} is nested ${length} levels deep; at most ${this.#deepest} are allowed (limits.depth). Keep the data flatter, or raise the limit.`,
+      )
+    )
   }
 
   #counted(text: string): string {
@@ -151,11 +172,15 @@ export class Encoder {
 
   #count(bytes: number): void {
     this.#size += bytes
-    if (this.#size > this.#limits.recordSize) throw this.#cycle() ?? this.#tooLarge(`at least ${this.#size} bytes up to ${this.#here()}`)
+    if (this.#size > this.#limits.recordSize)
+      throw this.#cycle() ?? this.#tooLarge(`at least ${this.#size} bytes up to ${this.#here()}`)
   }
 
   #tooLarge(found: string): LimitError {
-    return new LimitError('recordSize', `The data of a session takes ${found}; at most ${this.#limits.recordSize} are allowed (limits.recordSize). Keep large things elsewhere and a reference here, or raise the limit.`)
+    return new LimitError(
+      'recordSize',
+      `The data of a session takes ${found}; at most ${this.#limits.recordSize} are allowed (limits.recordSize). Keep large things elsewhere and a reference here, or raise the limit.`,
+    )
   }
 
   /** Looked for only when a limit is crossed, which every cycle does. */
@@ -163,7 +188,10 @@ export class Encoder {
     const again = this.#containers.findIndex((container, at) => this.#containers.indexOf(container) < at)
     if (again < 0) return undefined
     const path = formatPath(this.#path.slice(0, again))
-    return new DataError(path, `${path} refers to an object that contains it: a session keeps trees only. Store an id instead of the object.`)
+    return new DataError(
+      path,
+      `${path} refers to an object that contains it: a session keeps trees only. Store an id instead of the object.`,
+    )
   }
 
   #refuseStray(object: object, keys: readonly string[]): void {
@@ -178,7 +206,10 @@ export class Encoder {
 
   #misplaced(key: PropertyKey, what: string): DataError {
     const path = formatPath([...this.#path, String(key)])
-    return new DataError(path, `${path} is ${what}, which would be lost: a session keeps ordinary members only. Make it an ordinary member, or remove it.`)
+    return new DataError(
+      path,
+      `${path} is ${what}, which would be lost: a session keeps ordinary members only. Make it an ordinary member, or remove it.`,
+    )
   }
 
   #refuse(value: unknown): DataError {
@@ -196,7 +227,8 @@ function quote(text: string): string {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     // Control characters, quote, backslash, surrogates.
-    if (code < 0x20 || code === 0x22 || code === 0x5c || (code >= 0xd8_00 && code <= 0xdf_ff)) return JSON.stringify(text)
+    if (code < 0x20 || code === 0x22 || code === 0x5c || (code >= 0xd8_00 && code <= 0xdf_ff))
+      return JSON.stringify(text)
   }
   return `"${text}"`
 }
@@ -220,7 +252,8 @@ function className(value: object): string | undefined {
 function advice(value: unknown): string {
   if (value === undefined) return 'Use null, or leave it out.'
   if (typeof value === 'function' || typeof value === 'symbol') return 'Remove it.'
-  if (value instanceof Promise) return 'Await it first.'
-  if (value instanceof Number || value instanceof String || value instanceof Boolean) return 'Use the bare value: valueOf().'
+  const name = typeof value === 'object' && value !== null ? className(value) : undefined
+  if (name === 'Promise') return 'Await it first.'
+  if (name === 'Number' || name === 'String' || name === 'Boolean') return 'Use the bare value: valueOf().'
   return 'Keep plain objects, arrays, strings, numbers, booleans, null, Date, Map, Set, bigint and Uint8Array; turn it into one of them first.'
 }

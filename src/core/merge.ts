@@ -28,22 +28,39 @@ const NOTHING: Members = Object.freeze({})
  * arrays are one change, two different ones are kept one after the other.
  */
 export function merge(base: unknown, mine: unknown, theirs: unknown, options: MergeOptions = {}): Merged {
-  const conflicts: string[] = []
-  const value = mergeAt([], base, mine, theirs, { whole: options.whole ?? new Set(), conflicts })
-  return { value: clone(value), conflicts }
+  return run(base, mine, theirs, options, mergeTails)
 }
+
+/**
+ * Makes once more, on `onto`, what turned `from` into `mine`, where `onto` is known to come after `from`: as
+ * `merge`, but what was appended to an array goes to its end whatever else it has gained or lost since.
+ */
+export function rebase(from: unknown, mine: unknown, onto: unknown, options: MergeOptions = {}): Merged {
+  return run(from, mine, onto, options, appendTail)
+}
+
+/** Merges three arrays where the changes were appended; answers `undefined` where they were not. */
+type TailRule = (base: unknown, mine: unknown, theirs: unknown) => readonly unknown[] | undefined
 
 interface Merging {
   readonly whole: ReadonlySet<string>
   readonly conflicts: string[]
+  readonly tails: TailRule
+}
+
+function run(base: unknown, mine: unknown, theirs: unknown, options: MergeOptions, tails: TailRule): Merged {
+  const conflicts: string[] = []
+  const value = mergeAt([], base, mine, theirs, { whole: options.whole ?? new Set(), conflicts, tails })
+  return { value: clone(value), conflicts }
 }
 
 function mergeAt(path: readonly string[], base: unknown, mine: unknown, theirs: unknown, merging: Merging): unknown {
   const [top] = path
   if (path.length !== 1 || top === undefined || !merging.whole.has(top)) {
     const from = base ?? NOTHING
-    if (isPlainObject(mine) && isPlainObject(theirs) && isPlainObject(from)) return mergeMembers(path, from, mine, theirs, merging)
-    const appended = mergeTails(base, mine, theirs)
+    if (isPlainObject(mine) && isPlainObject(theirs) && isPlainObject(from))
+      return mergeMembers(path, from, mine, theirs, merging)
+    const appended = merging.tails(base, mine, theirs)
     if (appended !== undefined) return appended
   }
   if (equal(mine, theirs) || equal(base, theirs)) return mine
@@ -52,7 +69,13 @@ function mergeAt(path: readonly string[], base: unknown, mine: unknown, theirs: 
   return mine
 }
 
-function mergeMembers(path: readonly string[], base: Members, mine: Members, theirs: Members, merging: Merging): Members {
+function mergeMembers(
+  path: readonly string[],
+  base: Members,
+  mine: Members,
+  theirs: Members,
+  merging: Merging,
+): Members {
   const result: Record<string, unknown> = {}
   for (const key of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
     const value = mergeAt([...path, key], own(base, key), own(mine, key), own(theirs, key), merging)
@@ -61,14 +84,26 @@ function mergeMembers(path: readonly string[], base: Members, mine: Members, the
   return result
 }
 
-/** `undefined` where the arrays were not, both of them, only appended to. */
-function mergeTails(base: unknown, mine: unknown, theirs: unknown): unknown[] | undefined {
-  if (!Array.isArray(mine) || !Array.isArray(theirs)) return undefined
+function mergeTails(base: unknown, mine: unknown, theirs: unknown): readonly unknown[] | undefined {
+  if (!isList(mine) || !isList(theirs)) return undefined
   // Two requests that set the same default at once mean one change.
-  if (!Array.isArray(base)) return (base ?? undefined) === undefined && !equal(mine, theirs) ? [...theirs, ...mine] : undefined
-  const length = base.length
-  const appended = [mine, theirs].every((list) => list.length >= length && base.every((member, at) => equal(member, list[at])))
-  return appended ? [...base, ...theirs.slice(length), ...mine.slice(length)] : undefined
+  if (base === undefined || base === null) return equal(mine, theirs) ? undefined : [...theirs, ...mine]
+  if (!isList(base) || !beginsWith(mine, base) || !beginsWith(theirs, base)) return undefined
+  return [...theirs, ...mine.slice(base.length)]
+}
+
+function appendTail(base: unknown, mine: unknown, theirs: unknown): readonly unknown[] | undefined {
+  if (isList(base) && isList(mine) && isList(theirs) && beginsWith(mine, base))
+    return [...theirs, ...mine.slice(base.length)]
+  return mergeTails(base, mine, theirs)
+}
+
+function beginsWith(list: readonly unknown[], start: readonly unknown[]): boolean {
+  return list.length >= start.length && start.every((member, at) => equal(member, list[at]))
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value)
 }
 
 function own(object: Members, key: string): unknown {

@@ -13,9 +13,14 @@ export type Stray = { readonly key: PropertyKey; readonly what: 'a symbol key' |
 type Members = Record<string, unknown>
 
 const { getPrototypeOf, hasOwn, is } = Object
-const dateValue = Date.prototype.getTime
-const mapSize = getterOf(Map.prototype, 'size')
-const setSize = getterOf(Set.prototype, 'size')
+
+/** A method that works on one kind of object only, and the member by which that kind's prototype is recognised. */
+const BRANDS: readonly { readonly kind: Kind; readonly member: string; readonly method: (value: object) => unknown }[] =
+  [
+    { kind: 'date', member: 'getTime', method: (value) => (value as Date).getTime() },
+    { kind: 'map', member: 'get', method: getterOf(Map.prototype, 'size') },
+    { kind: 'set', member: 'add', method: getterOf(Set.prototype, 'size') },
+  ]
 const arrayTag = getterOf(getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag)
 
 /** The kind of an object, by its prototype and by what it really is inside. Objects of other realms (`vm`, Jest) count like ours; instances of subclasses are foreign, except Buffer, which is bytes. */
@@ -55,7 +60,11 @@ export function clone<T>(value: T): T {
 
 function copy(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value
-  if (depth > DEEPEST) throw new DataError('', `The data is nested more than ${DEEPEST} levels deep, or contains itself: a session keeps trees only.`)
+  if (depth > DEEPEST)
+    throw new DataError(
+      '',
+      `The data is nested more than ${DEEPEST} levels deep, or contains itself: a session keeps trees only.`,
+    )
   switch (kindOf(value)) {
     case 'object':
       return copyObject(value as Members, depth + 1)
@@ -64,14 +73,16 @@ function copy(value: unknown, depth: number): unknown {
     case 'date':
       return new Date((value as Date).getTime())
     case 'map':
-      return new Map(Array.from(value as Map<unknown, unknown>, ([key, member]) => [copy(key, depth + 1), copy(member, depth + 1)]))
+      return new Map(
+        Array.from(value as Map<unknown, unknown>, ([key, member]) => [copy(key, depth + 1), copy(member, depth + 1)]),
+      )
     case 'set':
       return new Set(Array.from(value as Set<unknown>, (member) => copy(member, depth + 1)))
     case 'bytes':
       return new Uint8Array(value as Uint8Array)
     case 'foreign':
-      return value
   }
+  return value
 }
 
 function copyObject(object: Members, depth: number): Members {
@@ -118,14 +129,20 @@ function same(a: unknown, b: unknown, depth: number): boolean {
     case 'date':
       return is((a as Date).getTime(), (b as Date).getTime())
     case 'map':
-      return (a as Map<unknown, unknown>).size === (b as Map<unknown, unknown>).size && sameLists([...(a as Map<unknown, unknown>)], [...(b as Map<unknown, unknown>)], depth + 1)
+      return (
+        (a as Map<unknown, unknown>).size === (b as Map<unknown, unknown>).size &&
+        sameLists([...(a as Map<unknown, unknown>)], [...(b as Map<unknown, unknown>)], depth + 1)
+      )
     case 'set':
-      return (a as Set<unknown>).size === (b as Set<unknown>).size && sameLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], depth + 1)
+      return (
+        (a as Set<unknown>).size === (b as Set<unknown>).size &&
+        sameLists([...(a as Set<unknown>)], [...(b as Set<unknown>)], depth + 1)
+      )
     case 'bytes':
       return Buffer.compare(a as Uint8Array, b as Uint8Array) === 0
     case 'foreign':
-      return false
   }
+  return false
 }
 
 function sameObjects(a: Members, b: Members, depth: number): boolean {
@@ -194,27 +211,24 @@ function kindByBrand(value: object, prototype: object): Kind {
   const parent: unknown = getPrototypeOf(prototype)
   // The root prototype of another realm.
   if (parent === null) return hasOwn(prototype, 'isPrototypeOf') ? 'object' : 'foreign'
-  if (arrayTag.call(value) === 'Uint8Array') return 'bytes'
+  if (arrayTag(value) === 'Uint8Array') return 'bytes'
   // A subclass stands one step further from the root than the class itself.
   if (getPrototypeOf(parent) !== null) return 'foreign'
   if (Array.isArray(value)) return 'array'
-  if ('getTime' in prototype) return bears(value, dateValue) ? 'date' : 'foreign'
-  if ('size' in prototype) return bears(value, mapSize) ? 'map' : bears(value, setSize) ? 'set' : 'foreign'
-  return 'foreign'
+  const brand = BRANDS.find(({ member }) => member in prototype)
+  return brand !== undefined && works(brand.method, value) ? brand.kind : 'foreign'
 }
 
-/** Whether a method that works on one kind of object only works on this one. */
-function bears(value: object, method: () => unknown): boolean {
+function works(method: (value: object) => unknown, value: object): boolean {
   try {
-    method.call(value)
+    method(value)
     return true
   } catch {
     return false
   }
 }
 
-function getterOf(prototype: object, name: PropertyKey): () => unknown {
-  const getter = Object.getOwnPropertyDescriptor(prototype, name)?.get
-  if (getter === undefined) throw new TypeError(`no getter ${String(name)}`)
-  return getter
+function getterOf(prototype: object, name: PropertyKey): (value: object) => unknown {
+  const member = Object.getOwnPropertyDescriptor(prototype, name)
+  return (value): unknown => member?.get?.call(value)
 }

@@ -98,7 +98,18 @@ class LocalRedisServer implements RedisServer {
   async start(args?: readonly string[]): Promise<void> {
     if (this.#child !== undefined) throw new Error('the server is running already')
     this.#args = args ?? this.#args
-    const base = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--daemonize', 'no']
+    const base = [
+      '--port',
+      String(this.port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      this.directory,
+      '--save',
+      '',
+      '--daemonize',
+      'no',
+    ]
     const child = spawn(this.#binary, [...base, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     child.once('exit', () => {
@@ -124,7 +135,9 @@ class LocalRedisServer implements RedisServer {
   }
 
   async cli(...args: string[]): Promise<string> {
-    const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...args], { timeout: START_TIMEOUT })
+    const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...args], {
+      timeout: START_TIMEOUT,
+    })
     return stdout.trim()
   }
 

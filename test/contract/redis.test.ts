@@ -1,0 +1,25 @@
+import { setTimeout as wait } from 'node:timers/promises'
+
+import { redisStore } from 'holdfast/redis'
+import { storeContract } from 'holdfast/testing'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+
+import { type RedisServer, startRedisServer } from '../support/redis-server.ts'
+
+let server: RedisServer
+let databases = 0
+
+beforeAll(async () => {
+  server = await startRedisServer({ args: ['--databases', '10000'] })
+})
+
+afterAll(() => server.stop())
+
+/** A database of its own for each test, so that nothing has to be cleared away. */
+function start() {
+  databases += 1
+  const url = `${server.url}/${databases}`
+  return { connect: () => redisStore(url), advance: (ms: number) => wait(ms), destroy: () => undefined }
+}
+
+storeContract('redis', { start, unit: 100, realTime: true, model: { runs: 50 } }, { describe, it })

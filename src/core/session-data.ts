@@ -2,6 +2,7 @@
  * A session's data in one request: decoded when it is first touched, compared with what was loaded when it
  * is committed, and brought up to date in place after a commit, so that references into it stay good.
  */
+import { DataError } from '../errors.ts'
 import { decode, encode } from './codec.ts'
 import { merge } from './merge.ts'
 import { clone, equal } from './values.ts'
@@ -24,13 +25,15 @@ export interface PendingData<Data extends object> {
 
 export class SessionData<Data extends object> {
   readonly #rules: DataRules<Data>
+  readonly #unreadable: () => void
   #payload: Uint8Array | undefined
   #value: Data | undefined
   #baseline: Data | undefined
 
-  /** `payload`: the encoded data that was loaded; `undefined` where nothing is stored. */
-  constructor(rules: DataRules<Data>, payload: Uint8Array | undefined) {
+  /** `payload`: the encoded data that was loaded; `undefined` where nothing is stored. `unreadable` is told when it cannot be decoded; then the data are the initial ones. */
+  constructor(rules: DataRules<Data>, payload: Uint8Array | undefined, unreadable: () => void = () => undefined) {
     this.#rules = rules
+    this.#unreadable = unreadable
     this.#payload = payload
   }
 
@@ -114,7 +117,17 @@ export class SessionData<Data extends object> {
   }
 
   #base(): Data {
-    return (this.#baseline ??= this.#payload === undefined ? this.#rules.initial() : (decode(this.#payload) as Data))
+    return (this.#baseline ??= this.#payload === undefined ? this.#rules.initial() : this.#decoded(this.#payload))
+  }
+
+  #decoded(payload: Uint8Array): Data {
+    try {
+      return decode(payload) as Data
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      this.#unreadable()
+      return this.#rules.initial()
+    }
   }
 }
 

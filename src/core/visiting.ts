@@ -49,7 +49,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
     this.#facts = facts
     this.#presented = readPresented(services, facts)
     this.#identity = new Identity(services, this.#presented)
-    this.#data = new SessionData(around.rules, undefined)
+    this.#data = new SessionData(around.rules, undefined, () => this.#unreadable())
     this.#work = new SessionWork(services, this.#identity, this.#data, around.revokeUser)
     this.#handlerSession = new HandlerSession(services, this.#work)
     this.session = this.#handlerSession
@@ -148,6 +148,13 @@ export class Visiting<Data extends object> implements Visit<Data> {
 
   #refusal(reason: CsrfReason): CsrfError {
     return new CsrfError(reason, REASONS[reason].developer, { handle: this.#identity.handle })
+  }
+
+  /** The stored data are garbage, or of a newer version: they stay as they are, and this request has no session. */
+  #unreadable(): void {
+    channels.unreadable.publish({ handle: this.#identity.handle, why: 'undecodable data' })
+    this.#around.services.settings.log.error({ handle: this.#identity.handle }, 'The data of a session cannot be decoded; the request is served without it.')
+    this.#identity.lose()
   }
 
   #tooLate(): void {

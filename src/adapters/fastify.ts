@@ -57,7 +57,6 @@ interface Visited extends FastifyRequest {
 }
 
 type Done = (error?: Error) => void
-type Sent = (error?: Error | null, payload?: unknown) => void
 
 /** One manager in one Fastify application. */
 class Registration {
@@ -93,70 +92,66 @@ class Registration {
     )
   }
 
-  /** Loads the session. */
-  open(request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  /** Loads the session; `undefined` where there is nothing to wait for. */
+  open(request: FastifyRequest, reply: FastifyReply): Promise<unknown> | undefined {
     const route = routeOf(request)
-    if (route.session === false) return done()
+    if (route.session === false) return undefined
     const facts = factsOf(request.raw)
     if (matchCallback(facts, this.#callbacks) !== undefined) {
       Object.assign(request, { [this.callback]: facts })
-      return done()
+      return undefined
     }
     const mounted = mount(this.#sessions, facts, { request: request.raw, response: reply.raw, owner: request })
     ;(request as Visited)[this.mounted] = mounted
-    const opening = mounted.open(route)
-    if (opening === undefined) done()
-    else
-      opening.then(
-        () => done(),
-        (error: unknown) => this.#refuse(error, reply, done),
-      )
+    return mounted.open(route)?.catch((error: unknown) => this.#refuse(error, reply))
   }
 
   /** The CSRF check: when the body is parsed, and not yet validated, which may remove the token's field. */
-  check(request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  check(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
     const callback = (request as Visited)[this.callback] as RequestFacts | undefined
     if (callback !== undefined) return answer(reply, resubmission(callback, request.raw.url ?? '/', request.body))
     const mounted = this.mountOf(request)
     const route = routeOf(request)
-    if (mounted === undefined || route[dangerouslySkipCsrf] !== undefined) return done()
+    if (mounted === undefined || route[dangerouslySkipCsrf] !== undefined) return undefined
     try {
       if (route.csrf === 'later') mounted.checkLater()
       else mounted.check(request.body)
     } catch (error) {
-      return this.#refuse(error, reply, done)
+      return this.#refuse(error, reply)
     }
-    done()
+    return undefined
   }
 
-  /** Saves before the reply leaves. Runs again for the reply to an error. */
-  settle(request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Sent): void {
+  /** Saves before the reply leaves; `undefined` where there is nothing to wait for. Runs again for the reply to an error. */
+  settle(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> | undefined {
     const mounted = this.mountOf(request)
-    if (mounted === undefined || !mounted.unsettled) return done(null, payload)
-    mounted.settle().then(
+    if (mounted === undefined || !mounted.unsettled) return undefined
+    return mounted.settle().then(
       ({ cookies }) => {
         addCookies(reply, cookies)
-        done(null, payload)
+        return payload
       },
-      (error: HoldfastError) => this.#fail(error, mounted, reply, payload, done),
+      (error: HoldfastError) => {
+        discard(payload)
+        return this.#instead(error, mounted, reply)
+      },
     )
   }
 
-  #refuse(error: unknown, reply: FastifyReply, done: Done): void {
-    if (this.#forwards || !(error instanceof HoldfastError)) done(forFastify(error))
-    else answer(reply, answerFor(error, reply.request.headers.accept))
+  #refuse(error: unknown, reply: FastifyReply): FastifyReply {
+    if (this.#forwards || !(error instanceof HoldfastError)) throw forFastify(error)
+    return answer(reply, answerFor(error, reply.request.headers.accept))
   }
 
   /** The error's answer takes the place of the reply. */
-  #fail(error: HoldfastError, mounted: Mount<object>, reply: FastifyReply, payload: unknown, done: Sent): void {
-    discard(payload)
+  #instead(error: HoldfastError, mounted: Mount<object>, reply: FastifyReply): string {
+    const { status, headers, body } = answerFor(error, reply.request.headers.accept)
     for (const name of Object.keys(reply.getHeaders())) if (REPRESENTATION.has(name)) reply.removeHeader(name)
     addCookies(reply, mounted.farewell())
-    const { status, headers, body } = answerFor(error, reply.request.headers.accept)
     reply.code(status)
-    if (this.#forwards) return done(forFastify(error))
+    if (this.#forwards) throw forFastify(error)
     reply.headers(headers)
-    done(null, body)
+    return body
   }
 }
 
@@ -168,9 +163,21 @@ export function holdfast(app: FastifyInstance, options: FastifyOptions, done: Do
       return registration.session(this)
     },
   })
-  app.addHook('onRequest', (request, reply, next) => registration.open(request, reply, next))
-  app.addHook('preValidation', (request, reply, next) => registration.check(request, reply, next))
-  app.addHook('onSend', (request, reply, payload, next) => registration.settle(request, reply, payload, next))
+  // A hook that neither calls back nor answers a promise is waited for: what has nothing to wait for calls back at once.
+  app.addHook('onRequest', (request, reply, next) => {
+    const opening = registration.open(request, reply)
+    if (opening === undefined) next()
+    return opening
+  })
+  app.addHook('preValidation', (request, reply, next) => {
+    const replied = registration.check(request, reply)
+    if (replied === undefined) next()
+  })
+  app.addHook('onSend', (request, reply, payload, next) => {
+    const settling = registration.settle(request, reply, payload)
+    if (settling === undefined) next()
+    return settling
+  })
   done()
 }
 
@@ -192,8 +199,8 @@ function routeOf(request: FastifyRequest): FastifyRouteOptions {
   return request.routeOptions.config.holdfast ?? EVERY_ROUTE
 }
 
-function answer(reply: FastifyReply, { status, headers, body }: Answer): void {
-  reply.code(status).headers(headers).send(body)
+function answer(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+  return reply.code(status).headers(headers).send(body)
 }
 
 function addCookies(reply: FastifyReply, cookies: readonly string[]): void {

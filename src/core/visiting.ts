@@ -67,7 +67,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
     const { services } = this.#around
     const { settings, counters } = services
     const site = { own: settings.origin, trusted: settings.trustedOrigins, trustProxy: settings.trustProxy }
-    const { evidence } = judgeOrigin(this.#facts, site)
+    const { evidence, odd } = judgeOrigin(this.#facts, site)
     if (evidence === 'safe') return
     const verdict = csrfVerdict({
       mode: settings.csrf,
@@ -80,7 +80,8 @@ export class Visiting<Data extends object> implements Visit<Data> {
       upgrade: this.#facts.upgrade,
     })
     const reason = verdict.pass ? verdict.count : verdict.reason
-    if (reason !== undefined) channels.csrf.publish({ reason, mode: settings.csrf, passed: verdict.pass, method: this.#facts.method, path: this.#facts.path })
+    const { method, path } = this.#facts
+    if (reason !== undefined || odd) channels.csrf.publish({ reason, mode: settings.csrf, under: verdict.pass ? verdict.under : undefined, passed: verdict.pass, odd, method, path })
     if (verdict.pass) {
       this.#work.unproven = verdict.unproven === true
       return

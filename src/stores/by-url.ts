@@ -27,7 +27,7 @@ function byUrl(url: string, settings: Settings): Store {
   const scheme = url.slice(0, url.indexOf(':') + 1)
   if (scheme === 'memory:') return memory(settings)
   if (scheme === 'lmdb:') return lmdbStore(lmdbPath(url))
-  if (scheme === 'redis:' || scheme === 'rediss:') return redisStore({ url, name: settings.name, deadline: settings.storeDeadline })
+  if (scheme === 'redis:' || scheme === 'rediss:') return redisStore({ url, name: settings.name, deadline: `${settings.storeDeadline}ms` })
   throw new OptionsError('store', `store is '${withoutPassword(url)}', which begins with none of redis:, rediss:, lmdb: and memory:.`)
 }
 

@@ -20,8 +20,10 @@ export interface Visit<Data extends object> {
   open(options?: { fresh?: boolean; touch?: boolean }): Promise<void> | undefined
   /** The CSRF verdict. `body`: the parsed body, or `UNPARSED`. Throws `CsrfError`. Synchronous; call after `open`. */
   check(body: unknown): void
-  /** Whether `settle` would have anything to save or to send; `false` lets a response pass at no cost. */
+  /** Whether `settle` would have anything to save or to send. Where it is `false`, `pass` may be called in its place, at no cost. */
   readonly unsettled: boolean
+  /** The head leaves, and there was nothing to settle. */
+  pass(): void
   /** Saves; call once before the first byte. Memoised: each call gives the same answer. Rejects with a `HoldfastError` (then nothing may be sent but an error answer, with the cookies of `farewell`). */
   settle(): Promise<Settled>
   /** Cookies for an error answer: those that an explicit sign-out clears, whatever became of it. */

@@ -30,6 +30,7 @@ export interface Surroundings<Data extends object> {
 }
 
 const NO_COOKIES: Settled = Object.freeze({ cookies: Object.freeze([]) })
+const NOTHING_TO_SETTLE: Promise<Settled> = Promise.resolve(NO_COOKIES)
 
 export class Visiting<Data extends object> implements Visit<Data> {
   readonly session: Session<Data>
@@ -41,6 +42,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
   readonly #work: SessionWork<Data>
   readonly #handlerSession: HandlerSession<Data>
   #settled: Promise<Settled> | undefined
+  #failed = false
   #finished = false
 
   constructor(around: Surroundings<Data>, facts: RequestFacts) {
@@ -95,7 +97,16 @@ export class Visiting<Data extends object> implements Visit<Data> {
   }
 
   settle(): Promise<Settled> {
-    return (this.#settled ??= this.#settleOnce())
+    this.#settled ??= this.#settleOnce().catch((error: unknown) => {
+      this.#failed = true
+      throw error
+    })
+    return this.#settled
+  }
+
+  pass(): void {
+    this.#settled ??= NOTHING_TO_SETTLE
+    this.#headLeaves()
   }
 
   farewell(): readonly string[] {
@@ -107,7 +118,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
     this.#finished = true
     this.#work.headGone = true
     this.#handlerSession.finish()
-    if (this.#settled === undefined && this.#data.changed) this.#tooLate()
+    if (!this.#failed && !this.#identity.detached && this.#data.changed) this.#tooLate()
   }
 
   async #load({ fresh = false, touch = true }: { fresh?: boolean; touch?: boolean }): Promise<void> {
@@ -134,11 +145,16 @@ export class Visiting<Data extends object> implements Visit<Data> {
 
   async #settleOnce(): Promise<Settled> {
     await this.#work.settle()
-    this.#work.headGone = true
-    if (!this.#around.services.settings.production && this.#data.touched) deepFreeze(this.#data.value)
+    this.#headLeaves()
     if (!this.#identity.hasCookies) return NO_COOKIES
     if (this.#presented.transport === 'none') this.#warnOfTransport()
     return { cookies: this.#identity.cookies() }
+  }
+
+  /** From now on a change of `data` is too late: outside production it throws where it is made. */
+  #headLeaves(): void {
+    this.#work.headGone = true
+    if (!this.#around.services.settings.production && this.#data.touched) deepFreeze(this.#data.value)
   }
 
   #tokenState(body: unknown): TokenState {

@@ -238,7 +238,6 @@ function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'symbol') return 'a symbol'
   if (typeof value !== 'object') return `a ${typeof value}`
-  if (Array.isArray(value)) return 'an array'
   const name = className(value)
   return name === undefined ? 'an object with a prototype of its own' : `an instance of ${name}`
 }

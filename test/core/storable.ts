@@ -84,19 +84,6 @@ export const storable: fc.Arbitrary<unknown> = tree
 /** Data as a session has it: a plain object of such values. */
 export const storableData: fc.Arbitrary<Record<string, unknown>> = data
 
-const flat = fc.letrec<{ tree: unknown; data: Record<string, unknown> }>((tie) => ({
-  tree: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    leaf,
-    fc.array(tie('tree'), { maxLength: 4 }),
-    tie('data'),
-  ),
-  data: objectOf(tie('tree')),
-}))
-
-/** Without Map and Set, whose order an oracle of Node's does not compare. */
-export const unordered: fc.Arbitrary<unknown> = flat.tree
-
 /** Every object inside a value, itself included. */
 export function objectsIn(value: unknown): object[] {
   if (typeof value !== 'object' || value === null) return []
@@ -104,4 +91,25 @@ export function objectsIn(value: unknown): object[] {
   if (value instanceof Set) return [value, ...[...value].flatMap(objectsIn)]
   if (value instanceof Date || value instanceof Uint8Array) return [value]
   return [value, ...Object.values(value).flatMap(objectsIn)]
+}
+
+/** Says all there is to a value, so that two are the same exactly where their texts are; the order of an object's members aside. */
+export function spell(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : String(value)
+  const maker = (Object.getPrototypeOf(value) as { constructor: { name: string } }).constructor.name
+  return `${maker}(${spellInside(value)})`
+}
+
+function spellInside(value: object): string {
+  if (value instanceof Date) return String(value.getTime())
+  if (value instanceof Uint8Array) return value.join()
+  if (value instanceof Map) return [...value].map((entry) => entry.map(spell).join('=>')).join()
+  if (value instanceof Set || Array.isArray(value)) return [...value].map(spell).join()
+  const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  return members
+    .map(([name, member]) => `${JSON.stringify(name)}:${spell(member)}`)
+    .toSorted()
+    .join()
 }

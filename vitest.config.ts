@@ -28,7 +28,7 @@ function project(suite: Suite): TestProjectInlineConfiguration {
       fileParallelism: !suite.alone,
       globalSetup: suite.needsBuild ? ['tools/build-before-tests.mjs'] : [],
       // Built files are Node's to load, not vitest's to transform: a bundler may hide what a user would see.
-      server: { deps: { external: [/\/dist\//] } },
+      server: { deps: { external: [/\/dist\/.*\.js$/] } },
       restoreMocks: true,
       unstubEnvs: true,
     },

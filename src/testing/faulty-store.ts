@@ -27,7 +27,9 @@ export interface FaultyStore extends Store {
   faults: Faults
   /** The operations asked for since the last `forget`, in order. */
   readonly asked: readonly StoreOperation[]
-  /** Empties `asked`. */
+  /** Those of them that the store has carried out, whether its answer got through or not. */
+  readonly done: readonly StoreOperation[]
+  /** Empties `asked` and `done`. */
   forget(): void
 }
 
@@ -40,6 +42,7 @@ class Faulty implements FaultyStore {
   readonly kind: string
   readonly #store: Store
   #asked: StoreOperation[] = []
+  #done: StoreOperation[] = []
   faults: Faults
 
   constructor(store: Store, faults: Faults) {
@@ -52,8 +55,13 @@ class Faulty implements FaultyStore {
     return this.#asked
   }
 
+  get done(): readonly StoreOperation[] {
+    return this.#done
+  }
+
   forget(): void {
     this.#asked = []
+    this.#done = []
   }
 
   open(): Promise<void> {
@@ -129,25 +137,38 @@ class Faulty implements FaultyStore {
     const { delay = 0, fail } = this.faults
     const ms = typeof delay === 'function' ? delay(operation) : delay
     const fault = typeof fail === 'function' ? fail(operation) : fail
-    if (ms === 0 && fault === undefined) return ask()
-    return suffer(operation, ms, fault, ask)
+    if (ms === 0 && fault === undefined) return this.#reach(operation, ask)
+    return this.#suffer(operation, { ms, fault }, ask)
   }
-}
 
-async function suffer<Answer>(
-  operation: StoreOperation,
-  ms: number,
-  fault: Fault | undefined,
-  ask: () => Awaitable<Answer>,
-): Promise<Answer> {
-  if (ms > 0) await wait(ms)
-  if (fault === 'refuse')
-    throw new StoreUnavailableError(`The store was told to refuse ${operation}.`, { applied: 'no' })
-  if (fault === 'hang') return silence()
-  const answer = await ask()
-  if (fault === 'lose')
-    throw new StoreUnavailableError(`The answer to ${operation} was told to get lost.`, { applied: 'unknown' })
-  return fault === 'swallow' ? silence() : answer
+  #reach<Answer>(operation: StoreOperation, ask: () => Awaitable<Answer>): Awaitable<Answer> {
+    const answer = ask()
+    if (!(answer instanceof Promise)) {
+      this.#done.push(operation)
+      return answer
+    }
+    return answer.then((value: Answer) => {
+      this.#done.push(operation)
+      return value
+    })
+  }
+
+  async #suffer<Answer>(
+    operation: StoreOperation,
+    { ms, fault }: { ms: number; fault: Fault | undefined },
+    ask: () => Awaitable<Answer>,
+  ): Promise<Answer> {
+    if (ms > 0) await wait(ms)
+    if (fault === 'refuse') {
+      throw new StoreUnavailableError(`The store was told to refuse ${operation}.`, { applied: 'no' })
+    }
+    if (fault === 'hang') return silence()
+    const answer = await this.#reach(operation, ask)
+    if (fault === 'lose') {
+      throw new StoreUnavailableError(`The answer to ${operation} was told to get lost.`, { applied: 'unknown' })
+    }
+    return fault === 'swallow' ? silence() : answer
+  }
 }
 
 function silence<Answer>(): Promise<Answer> {

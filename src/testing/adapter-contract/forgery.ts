@@ -1,0 +1,57 @@
+/** The adapter makes the CSRF check, and answers what it refuses. */
+import assert from 'node:assert/strict'
+import type { ContractRoute, Rule } from './harness.ts'
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+const HERE = { ...FORM, 'sec-fetch-site': 'same-origin' }
+const ELSEWHERE = { ...FORM, 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
+
+let handled = 0
+const save: ContractRoute = {
+  method: 'POST',
+  path: '/save',
+  handler: (exchange) => {
+    handled += 1
+    return exchange.send(200, 'saved')
+  },
+}
+const form: ContractRoute = {
+  method: 'GET',
+  path: '/form',
+  handler: (exchange) => exchange.send(200, exchange.session?.csrf.token() ?? ''),
+}
+const routes = [save, form]
+
+export function forgeryRules(rule: Rule): void {
+  rule('lets a form of our own pages through', { routes }, async (bench) => {
+    assert.equal((await bench.ask({ method: 'POST', path: '/save', headers: HERE, body: 'a=1' })).body, 'saved')
+  })
+  rule("refuses another site's form before any handler", { routes }, async (bench) => {
+    handled = 0
+    const reply = await bench.ask({ method: 'POST', path: '/save', headers: ELSEWHERE, body: 'a=1' })
+    assert.equal(reply.status, 403)
+    assert.equal((JSON.parse(reply.body) as { reason: string }).reason, 'origin-refused')
+    assert.equal(handled, 0)
+  })
+  rule(
+    'finds the token in the field _csrf and in the header x-csrf-token',
+    { routes, options: { csrf: 'strict' } },
+    async (bench) => {
+      const cookie = await bench.guest()
+      const token = (await bench.ask({ path: '/form', headers: { cookie } })).body
+      const headers = { ...HERE, cookie }
+      const post = { method: 'POST', path: '/save' }
+      assert.equal((await bench.ask({ ...post, headers, body: `_csrf=${token}` })).status, 200)
+      assert.equal(
+        (await bench.ask({ ...post, headers: { ...headers, 'x-csrf-token': token }, body: 'a=1' })).status,
+        200,
+      )
+      assert.equal((await bench.ask({ ...post, headers, body: 'a=1' })).status, 403)
+    },
+  )
+  rule('hands the refusal to the application that wants it', { routes, errors: 'forward' }, async (bench) => {
+    const reply = await bench.ask({ method: 'POST', path: '/save', headers: ELSEWHERE, body: 'a=1' })
+    assert.equal(reply.status, 403)
+    assert.equal(reply.body, 'forwarded ERR_CSRF')
+  })
+}

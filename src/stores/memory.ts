@@ -82,7 +82,9 @@ class MemoryStore implements Store {
 
   remaining(selector: Selector): number | undefined {
     this.#command()
-    return this.#find(selector) && this.#values.get(selector)!.expires - this.#now()
+    const held = this.#values.get(selector)
+    const remaining = held === undefined ? 0 : held.expires - this.#now()
+    return remaining > 0 ? remaining : undefined
   }
 
   create(selector: Selector, record: RecordBytes, ttl: number): Swap {

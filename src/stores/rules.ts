@@ -8,7 +8,10 @@ export function mayReplace(found: RecordBytes | undefined, version: Uint8Array):
 }
 
 /** What an `end` does: puts its marker, leaves the marker that is there, or leaves a record that does not meet the condition. */
-export function judgeEnd(found: RecordBytes | undefined, condition: EndCondition | undefined): 'put' | 'ended' | 'found' {
+export function judgeEnd(
+  found: RecordBytes | undefined,
+  condition: EndCondition | undefined,
+): 'put' | 'ended' | 'found' {
   if (found === undefined) return 'put'
   if (isEnded(found)) return 'ended'
   return condition === undefined || meets(found, condition) ? 'put' : 'found'

@@ -32,7 +32,17 @@ export type { ContractFixture, ContractHarness, TestRunner } from './store-contr
  * @param runner the `describe` and `it` of the test runner
  */
 export function storeContract(name: string, harness: ContractHarness, runner: TestRunner): void {
-  const parts = [recordRules, expiryRules, endRules, userRules, leaseRules, epochRules, lifecycleRules, concurrencyRules, modelRules]
+  const parts = [
+    recordRules,
+    expiryRules,
+    endRules,
+    userRules,
+    leaseRules,
+    epochRules,
+    lifecycleRules,
+    concurrencyRules,
+    modelRules,
+  ]
   runner.describe(`${name} keeps the store contract`, () => {
     for (const declare of parts) declare(harness, runner)
   })

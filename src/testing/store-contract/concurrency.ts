@@ -23,7 +23,9 @@ function swapRaces(rule: Rule): void {
     const stores = await servers(4)
     for (let round = 0; round < 10; round++) {
       const selector = newSelector()
-      const swaps = await Promise.all(Array.from({ length: 12 }, async (_, at) => stores[at % 4]!.create(selector, record(1, { stamp: at }), LONG)))
+      const swaps = await Promise.all(
+        Array.from({ length: 12 }, async (_, at) => stores[at % 4]!.create(selector, record(1, { stamp: at }), LONG)),
+      )
       const winners = swaps.flatMap((swap, at) => (swap.done ? [at] : []))
       assert.equal(winners.length, 1)
       await assertStored(stores, selector, record(1, { stamp: winners[0]! }))
@@ -36,7 +38,11 @@ function swapRaces(rule: Rule): void {
     await stores[0]!.create(selector, record(1), LONG)
     let current = version(1)
     for (let round = 2; round < 12; round++) {
-      const swaps = await Promise.all(Array.from({ length: 12 }, async (_, at) => stores[at % 4]!.replace(selector, current, record(round, { stamp: at }), LONG)))
+      const swaps = await Promise.all(
+        Array.from({ length: 12 }, async (_, at) =>
+          stores[at % 4]!.replace(selector, current, record(round, { stamp: at }), LONG),
+        ),
+      )
       const winners = swaps.flatMap((swap, at) => (swap.done ? [at] : []))
       assert.equal(winners.length, 1)
       current = version(round, winners[0])

@@ -112,7 +112,15 @@ function userConditionRules(rule: Rule): void {
   })
 
   rule('an end with a user leaves the record of another user or of a guest', async ({ store }) => {
-    const pairs = [['ada', 'bob'], ['ada', 'ad'], ['ada', 'adam'], ['ada', 'Ada'], ['', 'ada'], ['ada', ''], ['é', 'e\u0301']] as const
+    const pairs = [
+      ['ada', 'bob'],
+      ['ada', 'ad'],
+      ['ada', 'adam'],
+      ['ada', 'Ada'],
+      ['', 'ada'],
+      ['ada', ''],
+      ['é', 'e\u0301'],
+    ] as const
     for (const [owner, named] of pairs) {
       const selector = newSelector()
       const value = record(1, { user: owner, body: new TextEncoder().encode('adamant') })

@@ -13,27 +13,33 @@ export function epochRules(harness: ContractHarness, runner: TestRunner): void {
       assert.ok(now > 0)
     })
 
-    rule('the store\'s clock goes on, and is one for all servers and all methods', async ({ servers, unit, advance }) => {
-      const [one, other] = await servers(2)
-      const before = await one!.epoch()
-      await advance(3)
-      assertAbout((await other!.epoch()).now - before.now, 3 * unit, unit)
-      assertAbout((await one!.roll('ada')).now - before.now, 3 * unit, unit)
-      assertAbout((await other!.enroll('ada', newSelector(), LONG)).now - before.now, 3 * unit, unit)
-    })
+    rule(
+      "the store's clock goes on, and is one for all servers and all methods",
+      async ({ servers, unit, advance }) => {
+        const [one, other] = await servers(2)
+        const before = await one!.epoch()
+        await advance(3)
+        assertAbout((await other!.epoch()).now - before.now, 3 * unit, unit)
+        assertAbout((await one!.roll('ada')).now - before.now, 3 * unit, unit)
+        assertAbout((await other!.enroll('ada', newSelector(), LONG)).now - before.now, 3 * unit, unit)
+      },
+    )
 
-    rule('I12: moving the epoch reaches what was begun before it, and nothing of later, on every server', async ({ servers, advance }) => {
-      const stores = await servers(3)
-      const before = await stores[0]!.epoch()
-      const moved = await stores[1]!.moveEpoch()
-      assert.ok(before.now <= moved, `${before.now} is after the epoch ${moved}`)
-      await advance(1)
-      for (const store of stores) {
-        const { epoch, now } = await store.epoch()
-        assert.equal(epoch, moved)
-        assert.ok(now > epoch, `${now} is not after the epoch ${epoch}`)
-      }
-    })
+    rule(
+      'I12: moving the epoch reaches what was begun before it, and nothing of later, on every server',
+      async ({ servers, advance }) => {
+        const stores = await servers(3)
+        const before = await stores[0]!.epoch()
+        const moved = await stores[1]!.moveEpoch()
+        assert.ok(before.now <= moved, `${before.now} is after the epoch ${moved}`)
+        await advance(1)
+        for (const store of stores) {
+          const { epoch, now } = await store.epoch()
+          assert.equal(epoch, moved)
+          assert.ok(now > epoch, `${now} is not after the epoch ${epoch}`)
+        }
+      },
+    )
 
     rule('the epoch moves on, and does not expire', async ({ store, advance }) => {
       const first = await store.moveEpoch()

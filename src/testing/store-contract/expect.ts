@@ -13,7 +13,11 @@ export function assertFound(swap: Swap, found: RecordBytes | undefined): void {
 }
 
 /** What stands under the selector, for every one of the handles. */
-export async function assertStored(stores: Store | readonly Store[], selector: Selector, value: RecordBytes | undefined): Promise<void> {
+export async function assertStored(
+  stores: Store | readonly Store[],
+  selector: Selector,
+  value: RecordBytes | undefined,
+): Promise<void> {
   for (const store of 'load' in stores ? [stores] : stores) assertBytes(await store.load(selector), value)
 }
 

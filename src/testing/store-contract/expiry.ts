@@ -16,15 +16,18 @@ export function expiryRules(harness: ContractHarness, runner: TestRunner): void 
 }
 
 function recordExpiryRules(rule: Rule): void {
-  rule('I12: a record is there until its time is over and absent after, on every server', async ({ servers, unit, advance }) => {
-    const stores = await servers(2)
-    const selector = newSelector()
-    await stores[0]!.create(selector, record(1), 5 * unit)
-    await advance(3)
-    await assertStored(stores, selector, record(1))
-    await advance(3)
-    await assertStored(stores, selector, undefined)
-  })
+  rule(
+    'I12: a record is there until its time is over and absent after, on every server',
+    async ({ servers, unit, advance }) => {
+      const stores = await servers(2)
+      const selector = newSelector()
+      await stores[0]!.create(selector, record(1), 5 * unit)
+      await advance(3)
+      await assertStored(stores, selector, record(1))
+      await advance(3)
+      await assertStored(stores, selector, undefined)
+    },
+  )
 
   rule('what has expired is absent to every method, and may be created anew', async ({ store, unit, advance }) => {
     const selector = newSelector()
@@ -57,16 +60,19 @@ function recordExpiryRules(rule: Rule): void {
     await assertStored(store, selector, undefined)
   })
 
-  rule('what is created after an expiry has its own time, not a rest of the one before', async ({ store, unit, advance }) => {
-    const selector = newSelector()
-    await store.create(selector, record(1), unit)
-    await advance(2)
-    await store.create(selector, record(2), 6 * unit)
-    await advance(4)
-    await assertStored(store, selector, record(2))
-    await advance(3)
-    await assertStored(store, selector, undefined)
-  })
+  rule(
+    'what is created after an expiry has its own time, not a rest of the one before',
+    async ({ store, unit, advance }) => {
+      const selector = newSelector()
+      await store.create(selector, record(1), unit)
+      await advance(2)
+      await store.create(selector, record(2), 6 * unit)
+      await advance(4)
+      await assertStored(store, selector, record(2))
+      await advance(3)
+      await assertStored(store, selector, undefined)
+    },
+  )
 
   rule('a record may last for a year', async ({ store, advance }) => {
     const selector = newSelector()
@@ -77,20 +83,23 @@ function recordExpiryRules(rule: Rule): void {
 }
 
 function remainingRules(rule: Rule): void {
-  rule('what remains of a record or a marker is told by every server, and of nothing is nothing', async ({ servers, unit, advance }) => {
-    const [one, other] = await servers(2)
-    const [live, over] = [newSelector(), newSelector()]
-    await one!.create(live, record(1), 9 * unit)
-    await one!.end(over, endedMarker('revoked'), 5 * unit)
-    await advance(3)
-    assertAbout((await other!.remaining(live))!, 6 * unit, unit)
-    assertAbout((await other!.remaining(over))!, 2 * unit, unit)
-    await other!.touch(live, 7 * unit)
-    assertAbout((await one!.remaining(live))!, 7 * unit, unit)
-    assert.equal(await one!.remaining(newSelector()), undefined)
-    await advance(8)
-    assert.equal(await one!.remaining(live), undefined)
-  })
+  rule(
+    'what remains of a record or a marker is told by every server, and of nothing is nothing',
+    async ({ servers, unit, advance }) => {
+      const [one, other] = await servers(2)
+      const [live, over] = [newSelector(), newSelector()]
+      await one!.create(live, record(1), 9 * unit)
+      await one!.end(over, endedMarker('revoked'), 5 * unit)
+      await advance(3)
+      assertAbout((await other!.remaining(live))!, 6 * unit, unit)
+      assertAbout((await other!.remaining(over))!, 2 * unit, unit)
+      await other!.touch(live, 7 * unit)
+      assertAbout((await one!.remaining(live))!, 7 * unit, unit)
+      assert.equal(await one!.remaining(newSelector()), undefined)
+      await advance(8)
+      assert.equal(await one!.remaining(live), undefined)
+    },
+  )
 }
 
 function touchRules(rule: Rule): void {
@@ -144,19 +153,22 @@ function touchRules(rule: Rule): void {
 }
 
 function markerExpiryRules(rule: Rule): void {
-  rule('I12: a marker lasts for its own time, not for that of the record before it', async ({ store, unit, advance }) => {
-    const [wasShort, wasLong] = [newSelector(), newSelector()]
-    await store.create(wasShort, record(1), 2 * unit)
-    await store.create(wasLong, record(1), LONG)
-    await store.end(wasShort, endedMarker('revoked'), 5 * unit)
-    await store.end(wasLong, endedMarker('revoked'), 5 * unit)
-    await advance(3)
-    await assertStored(store, wasShort, endedMarker('revoked'))
-    await assertStored(store, wasLong, endedMarker('revoked'))
-    await advance(3)
-    await assertStored(store, wasShort, undefined)
-    await assertStored(store, wasLong, undefined)
-  })
+  rule(
+    'I12: a marker lasts for its own time, not for that of the record before it',
+    async ({ store, unit, advance }) => {
+      const [wasShort, wasLong] = [newSelector(), newSelector()]
+      await store.create(wasShort, record(1), 2 * unit)
+      await store.create(wasLong, record(1), LONG)
+      await store.end(wasShort, endedMarker('revoked'), 5 * unit)
+      await store.end(wasLong, endedMarker('revoked'), 5 * unit)
+      await advance(3)
+      await assertStored(store, wasShort, endedMarker('revoked'))
+      await assertStored(store, wasLong, endedMarker('revoked'))
+      await advance(3)
+      await assertStored(store, wasShort, undefined)
+      await assertStored(store, wasLong, undefined)
+    },
+  )
 
   rule('a second end leaves the marker and its expiry as they were', async ({ store, unit, advance }) => {
     const selector = newSelector()

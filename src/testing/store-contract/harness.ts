@@ -22,7 +22,9 @@ export interface ContractHarness {
   /** Whether time passes by itself too. Default: false. */
   readonly realTime?: boolean | undefined
   /** The random part: its first seed (default: a new one each time), how many runs (100), how many steps in each (40). */
-  readonly model?: { readonly seed?: number | undefined; readonly runs?: number | undefined; readonly steps?: number | undefined } | undefined
+  readonly model?:
+    | { readonly seed?: number | undefined; readonly runs?: number | undefined; readonly steps?: number | undefined }
+    | undefined
 }
 
 /** The two functions of a test runner that the suite calls. */
@@ -102,7 +104,10 @@ export function version(counter: number, stamp = 0): Uint8Array {
 }
 
 /** A live record as `core/record.ts` lays it out. */
-export function record(counter: number, options: { stamp?: number; user?: string; body?: Uint8Array } = {}): RecordBytes {
+export function record(
+  counter: number,
+  options: { stamp?: number; user?: string; body?: Uint8Array } = {},
+): RecordBytes {
   const user = new TextEncoder().encode(options.user ?? '')
   const body = options.body ?? Uint8Array.of(1, 2, 3)
   const bytes = new Uint8Array(USER_OFFSET + 1 + user.length + body.length)

@@ -54,7 +54,7 @@ export function leaseRules(harness: ContractHarness, runner: TestRunner): void {
       assert.equal(await one!.holdLease(3, 'first', 4 * unit), 'second')
     })
 
-    rule('asking in vain does not lengthen the holder\'s time', async ({ servers, unit, advance }) => {
+    rule("asking in vain does not lengthen the holder's time", async ({ servers, unit, advance }) => {
       const [one, other] = await servers(2)
       await one!.holdLease(4, 'first', 3 * unit)
       await other!.holdLease(4, 'second', LONG)

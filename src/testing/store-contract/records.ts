@@ -26,13 +26,16 @@ function createRules(rule: Rule): void {
     await assertStored(stores, selector, record(1))
   })
 
-  rule('I1: a record is created only where there is none; the one that is there stays, and is answered', async ({ servers }) => {
-    const stores = await servers(2)
-    const selector = newSelector()
-    await stores[0]!.create(selector, record(1, { stamp: 1 }), LONG)
-    assertFound(await stores[1]!.create(selector, record(1, { stamp: 2 }), LONG), record(1, { stamp: 1 }))
-    await assertStored(stores, selector, record(1, { stamp: 1 }))
-  })
+  rule(
+    'I1: a record is created only where there is none; the one that is there stays, and is answered',
+    async ({ servers }) => {
+      const stores = await servers(2)
+      const selector = newSelector()
+      await stores[0]!.create(selector, record(1, { stamp: 1 }), LONG)
+      assertFound(await stores[1]!.create(selector, record(1, { stamp: 2 }), LONG), record(1, { stamp: 1 }))
+      await assertStored(stores, selector, record(1, { stamp: 1 }))
+    },
+  )
 
   rule('I3: a record is never created over an ended marker', async ({ store }) => {
     const selector = newSelector()
@@ -57,13 +60,16 @@ function replaceRules(rule: Rule): void {
     await assertStored(stores, selector, record(2, { stamp: 8 }))
   })
 
-  rule('I2: an overtaken version is a conflict, which answers the current record and changes nothing', async ({ store }) => {
-    const selector = newSelector()
-    await store.create(selector, record(1), LONG)
-    await store.replace(selector, version(1), record(2), LONG)
-    assertFound(await store.replace(selector, version(1), record(2, { stamp: 9 }), LONG), record(2))
-    await assertStored(store, selector, record(2))
-  })
+  rule(
+    'I2: an overtaken version is a conflict, which answers the current record and changes nothing',
+    async ({ store }) => {
+      const selector = newSelector()
+      await store.create(selector, record(1), LONG)
+      await store.replace(selector, version(1), record(2), LONG)
+      assertFound(await store.replace(selector, version(1), record(2, { stamp: 9 }), LONG), record(2))
+      await assertStored(store, selector, record(2))
+    },
+  )
 
   rule('I2: an equal counter with another stamp is a conflict; all eight bytes count', async ({ store }) => {
     const selector = newSelector()
@@ -77,17 +83,26 @@ function replaceRules(rule: Rule): void {
     assertDone(await store.replace(selector, versionOf(current).slice(), record(9), LONG))
   })
 
-  rule('I2: versions are bytes: high counters and stamps of all ones or zeros compare like any other', async ({ store }) => {
-    const selector = newSelector()
-    const versions = [[0, 0], [0xffffffff, 0xffffffff], [0x7ff80000, 0], [0x80000000, 0], [0, 1]] as const
-    await store.create(selector, record(1, { stamp: 1 }), LONG)
-    let current = version(1, 1)
-    for (const [counter, stamp] of versions) {
-      assertDone(await store.replace(selector, current, record(counter, { stamp }), LONG))
-      current = version(counter, stamp)
-    }
-    await assertStored(store, selector, record(0, { stamp: 1 }))
-  })
+  rule(
+    'I2: versions are bytes: high counters and stamps of all ones or zeros compare like any other',
+    async ({ store }) => {
+      const selector = newSelector()
+      const versions = [
+        [0, 0],
+        [0xffffffff, 0xffffffff],
+        [0x7ff80000, 0],
+        [0x80000000, 0],
+        [0, 1],
+      ] as const
+      await store.create(selector, record(1, { stamp: 1 }), LONG)
+      let current = version(1, 1)
+      for (const [counter, stamp] of versions) {
+        assertDone(await store.replace(selector, current, record(counter, { stamp }), LONG))
+        current = version(counter, stamp)
+      }
+      await assertStored(store, selector, record(0, { stamp: 1 }))
+    },
+  )
 
   rule('I3: nothing is replaced where nothing is', async ({ store }) => {
     const selector = newSelector()
@@ -134,12 +149,15 @@ function byteRules(rule: Rule): void {
     }
   })
 
-  rule('a record with the longest user id of 255 bytes, in characters of many bytes, comes back whole', async ({ store }) => {
-    const selector = newSelector()
-    const user = `${'日本語'.repeat(28)}abc`
-    await store.create(selector, record(1, { user }), LONG)
-    await assertStored(store, selector, record(1, { user }))
-  })
+  rule(
+    'a record with the longest user id of 255 bytes, in characters of many bytes, comes back whole',
+    async ({ store }) => {
+      const selector = newSelector()
+      const user = `${'日本語'.repeat(28)}abc`
+      await store.create(selector, record(1, { user }), LONG)
+      await assertStored(store, selector, record(1, { user }))
+    },
+  )
 }
 
 function aliasRules(rule: Rule): void {

@@ -34,7 +34,7 @@ function enrolmentRules(rule: Rule): void {
     for (const store of stores) assert.deepEqual(visitsOf(await store.roll('ada')), visits.toSorted())
   })
 
-  rule('an enrolment has the age that the store\'s clock gives it', async ({ store, unit, advance }) => {
+  rule("an enrolment has the age that the store's clock gives it", async ({ store, unit, advance }) => {
     const [first, second] = [newSelector(), newSelector()]
     await store.enroll('ada', first, LONG)
     await advance(4)
@@ -95,41 +95,50 @@ function lifetimeRules(rule: Rule): void {
     assert.deepEqual(visitsOf(await store.roll('ada')), [again, other].toSorted())
   })
 
-  rule('I12: the whole index is gone a lifetime after the last enrolment, and not before', async ({ store, unit, advance }) => {
-    await store.enroll('ada', newSelector(), 5 * unit)
-    await advance(3)
-    await store.enroll('ada', newSelector(), 5 * unit)
-    await advance(4)
-    assert.equal((await store.roll('ada')).entries.length, 2)
-    await advance(2)
-    assert.deepEqual((await store.roll('ada')).entries, [])
-  })
+  rule(
+    'I12: the whole index is gone a lifetime after the last enrolment, and not before',
+    async ({ store, unit, advance }) => {
+      await store.enroll('ada', newSelector(), 5 * unit)
+      await advance(3)
+      await store.enroll('ada', newSelector(), 5 * unit)
+      await advance(4)
+      assert.equal((await store.roll('ada')).entries.length, 2)
+      await advance(2)
+      assert.deepEqual((await store.roll('ada')).entries, [])
+    },
+  )
 }
 
 function barRules(rule: Rule): void {
-  rule('I12: a bar answers the visits enrolled before it and its own time, and every server sees it', async ({ servers }) => {
-    const stores = await servers(2)
-    const selector = newSelector()
-    await stores[0]!.enroll('ada', selector, LONG)
-    const barred = await stores[1]!.bar('ada', LONG)
-    assert.deepEqual(visitsOf(barred), [selector])
-    assert.ok(barred.notBefore > 0)
-    for (const store of stores) {
-      const roll = await store.roll('ada')
-      assert.deepEqual([roll.notBefore, visitsOf(roll)], [barred.notBefore, [selector]])
-    }
-  })
+  rule(
+    'I12: a bar answers the visits enrolled before it and its own time, and every server sees it',
+    async ({ servers }) => {
+      const stores = await servers(2)
+      const selector = newSelector()
+      await stores[0]!.enroll('ada', selector, LONG)
+      const barred = await stores[1]!.bar('ada', LONG)
+      assert.deepEqual(visitsOf(barred), [selector])
+      assert.ok(barred.notBefore > 0)
+      for (const store of stores) {
+        const roll = await store.roll('ada')
+        assert.deepEqual([roll.notBefore, visitsOf(roll)], [barred.notBefore, [selector]])
+      }
+    },
+  )
 
-  rule('I12: what was enrolled before a bar is at or before it, what is enrolled a moment later is after', async ({ servers, advance }) => {
-    const [one, other] = await servers(2)
-    const before = await one!.enroll('ada', newSelector(), LONG)
-    const { notBefore } = await other!.bar('ada', LONG)
-    await advance(1)
-    const after = await one!.enroll('ada', newSelector(), LONG)
-    assert.deepEqual([before.notBefore, after.notBefore], [0, notBefore])
-    assert.ok(before.now <= notBefore, `${before.now} is after the bar at ${notBefore}`)
-    assert.ok(after.now > notBefore, `${after.now} is not after the bar at ${notBefore}`)
-  })
+  rule(
+    'I12: what was enrolled before a bar is at or before it, what is enrolled a moment later is after',
+    async ({ servers, advance }) => {
+      const [one, other] = await servers(2)
+      const before = await one!.enroll('ada', newSelector(), LONG)
+      const { notBefore } = await other!.bar('ada', LONG)
+      await advance(1)
+      const after = await one!.enroll('ada', newSelector(), LONG)
+      assert.deepEqual([before.notBefore, after.notBefore], [0, notBefore])
+      assert.ok(before.now <= notBefore, `${before.now} is after the bar at ${notBefore}`)
+      assert.ok(after.now > notBefore, `${after.now} is not after the bar at ${notBefore}`)
+    },
+  )
 
   rule('I12: a bar lasts for its lifetime, and then is gone', async ({ store, unit, advance }) => {
     const { notBefore } = await store.bar('ada', 5 * unit)
@@ -165,7 +174,22 @@ function barRules(rule: Rule): void {
 
 function nameRules(rule: Rule): void {
   rule('users are apart, however alike their names', async ({ store }) => {
-    const users = ['a', 'aa', 'A', 'a:b', 'a\u0000b', '{a}', 'a*', 'é', 'e\u0301', '🙂', ' ', '用'.repeat(85), `${'用'.repeat(84)}abc`, 'x'.repeat(255)]
+    const users = [
+      'a',
+      'aa',
+      'A',
+      'a:b',
+      'a\u0000b',
+      '{a}',
+      'a*',
+      'é',
+      'e\u0301',
+      '🙂',
+      ' ',
+      '用'.repeat(85),
+      `${'用'.repeat(84)}abc`,
+      'x'.repeat(255),
+    ]
     const visits = users.map(newSelector)
     for (const [at, user] of users.entries()) await store.enroll(user, visits[at]!, LONG)
     await store.bar('a', LONG)

@@ -1,0 +1,233 @@
+/**
+ * An open LMDB file: entries that are read at once and changed by compare-and-set. All handles of one process
+ * onto one directory share one environment, because LMDB must not be opened twice in a process.
+ *
+ * Reads are synchronous and see everything that any process committed before. A write is handed to LMDB's
+ * writer thread together with the version that it is conditional on, and commits there with whatever else was
+ * written meanwhile: no lock is ever held while JavaScript runs, so a busy process does not hold up the others.
+ */
+import { StoreUnavailableError } from '../../errors.ts'
+import { confirmDirectory, prepareDirectory } from './directory.ts'
+import { decodeEntry, decodeIndexKey, encodeEntry, expiryOf, indexKey, HEADER, type Entry } from './entry.ts'
+import { causeOf, describeFailure } from './failure.ts'
+import { Reserve } from './reserve.ts'
+import { openTables, sizeOf, type Tables } from './tables.ts'
+
+/** What a decision makes of an entry: an answer, and where `payload` is given what to put there. */
+export interface Change<Answer> {
+  readonly answer: Answer
+  readonly payload?: Uint8Array
+  /** When the entry expires; needed with `payload`. */
+  readonly expires?: number
+}
+
+/** Whether a write may be refused to keep the store small, or has to go through as long as there is any room. */
+export type Urgency = 'ordinary' | 'needed'
+
+/** Writes that wait for the writer thread; more are refused at once. */
+const MAX_PENDING = 10_000
+/** So often is a write that was overtaken tried again, each time on what the other one left. */
+const MAX_ROUNDS = 1_000
+/** The size is looked at once in so many ordinary writes. */
+const BETWEEN_MEASURES = 64
+const PRESENT = Uint8Array.of(1)
+
+export class Environment {
+  readonly directory: string
+  readonly #tables: Tables
+  readonly #reserve: Reserve
+  readonly #maxSize: number
+  #pending = 0
+  #writes = 0
+  #full = false
+  #closed = false
+
+  /** Opens LMDB in a directory. Blocks while another process writes, so it belongs to the start of a program. */
+  static async open(path: string, maxSize: number): Promise<Environment> {
+    const directory = await prepareDirectory(path)
+    const environment = new Environment(await openTables(directory, maxSize), directory, maxSize)
+    await confirmDirectory(directory)
+    await environment.#reserve.keep()
+    return environment
+  }
+
+  private constructor(tables: Tables, directory: string, maxSize: number) {
+    this.#tables = tables
+    this.directory = directory
+    this.#maxSize = maxSize
+    this.#reserve = new Reserve(directory)
+  }
+
+  /** The payload under a key that has not expired at `now`; a copy. */
+  load(key: string, now: number): Uint8Array | undefined {
+    const bytes = this.#bytes(key)
+    if (bytes === undefined || expiryOf(bytes) <= now) return undefined
+    const payload = new Uint8Array(bytes.length - HEADER)
+    payload.set(bytes.subarray(HEADER, bytes.length))
+    return payload
+  }
+
+  /** The entry under a key, also an expired one. */
+  read(key: string): Entry | undefined {
+    const bytes = this.#bytes(key)
+    return bytes && decodeEntry(bytes, this.#tables.lastVersion())
+  }
+
+  /**
+   * Changes one entry in one atomic step. `decide` sees the entry, or `undefined` where there is none or an
+   * expired one; it may run again, when another write was faster, and must have no effects of its own.
+   */
+  async change<Answer>(
+    key: string,
+    now: number,
+    urgency: Urgency,
+    decide: (found: Entry | undefined) => Change<Answer>,
+  ): Promise<Answer> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const found = this.read(key)
+      const { answer, payload, expires } = decide(found !== undefined && found.expires > now ? found : undefined)
+      if (payload === undefined || expires === undefined) return answer
+      if (urgency === 'ordinary' && payload.length > (found?.payload.length ?? 0)) this.#makeRoom()
+      if (await this.#put(key, found, payload, expires, urgency)) return answer
+    }
+    throw new StoreUnavailableError(`Too many writes at once to one entry of ${this.directory}.`)
+  }
+
+  /** Index keys whose time has come, oldest first. */
+  due(now: number, limit: number): Buffer[] {
+    this.#assertOpen()
+    this.#tables.index.resetReadTxn()
+    return Array.from(this.#tables.index.getKeys({ end: indexKey(now, ''), limit }))
+  }
+
+  /** Removes the entry that an index key names if it has expired, or gives it its new place in the index. */
+  async settle(due: Buffer, now: number): Promise<void> {
+    const { time, key } = decodeIndexKey(due)
+    const found = this.read(key)
+    if (found === undefined || found.indexed !== time)
+      await this.#write(key, found?.version, () => [this.#tables.index.remove(due)])
+    else if (found.expires > now) await this.#reindex(key, found, due)
+    else await this.#write(key, found.version, () => [this.#tables.entries.remove(key), this.#tables.index.remove(due)])
+  }
+
+  /** What wants doing now and then: frees what dead processes held, and makes up the reserve. */
+  async maintain(): Promise<void> {
+    this.#assertOpen()
+    this.#tables.root.readerCheck()
+    this.#full = this.#used() > this.#maxSize
+    await this.#reserve.keep()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#tables.root.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StoreUnavailableError('The LMDB store is closed.')
+  }
+
+  #bytes(key: string): Uint8Array | undefined {
+    this.#assertOpen()
+    try {
+      // LMDB would go on with the snapshot of the event loop's last turn, which other processes' commits are not in.
+      this.#tables.entries.resetReadTxn()
+      return this.#tables.entries.getBinaryFast(key)
+    } catch (error) {
+      throw new StoreUnavailableError(`Reading ${this.directory} failed: ${describeFailure(error)}`, { cause: error })
+    }
+  }
+
+  async #put(
+    key: string,
+    found: Entry | undefined,
+    payload: Uint8Array,
+    expires: number,
+    urgency: Urgency,
+  ): Promise<boolean> {
+    const indexed = found !== undefined && found.indexed <= expires ? found.indexed : expires
+    // Not from 1: the version of a removed entry must not come again with its successor.
+    const version = (found?.version ?? Math.floor(Math.random() * 2 ** 48)) + 1
+    const value = encodeEntry(expires, indexed, payload)
+    const put = (): Promise<boolean> =>
+      this.#write(key, found?.version, () => [
+        this.#tables.entries.put(key, value, version),
+        ...this.#move(key, found?.indexed, indexed),
+      ])
+    try {
+      return await put()
+    } catch (error) {
+      // A failed commit is undone, unless it failed in its last step.
+      if (this.read(key)?.version === version) throw unavailable(this.directory, error, 'unknown')
+      if (urgency === 'ordinary' || !(await this.#reserve.release())) throw unavailable(this.directory, error, 'no')
+    }
+    try {
+      return await put()
+    } catch (error) {
+      throw unavailable(this.directory, error, this.read(key)?.version === version ? 'unknown' : 'no')
+    }
+  }
+
+  #reindex(key: string, found: Entry, due: Buffer): Promise<boolean> {
+    const value = encodeEntry(found.expires, found.expires, found.payload)
+    return this.#write(key, found.version, () => [
+      this.#tables.entries.put(key, value, found.version + 1),
+      this.#tables.index.remove(due),
+      ...this.#move(key, undefined, found.expires),
+    ])
+  }
+
+  #move(key: string, from: number | undefined, to: number): Promise<boolean>[] {
+    if (from === to) return []
+    const removed = from === undefined || from === Infinity ? [] : [this.#tables.index.remove(indexKey(from, key))]
+    return to === Infinity ? removed : [...removed, this.#tables.index.put(indexKey(to, key), PRESENT)]
+  }
+
+  /** Makes the writes, all or none, if the entry still has that version (`undefined`: is not there). */
+  async #write(key: string, version: number | undefined, writes: () => Promise<boolean>[]): Promise<boolean> {
+    this.#assertOpen()
+    if (this.#pending >= MAX_PENDING)
+      throw new StoreUnavailableError(`${MAX_PENDING} writes to ${this.directory} are waiting.`)
+    this.#pending += 1
+    const action = (): void => {
+      // Each of them fails with the transaction, which is what we wait for.
+      for (const write of writes()) write.catch(ignore)
+    }
+    try {
+      return await (version === undefined
+        ? this.#tables.entries.ifNoExists(key, action)
+        : this.#tables.entries.ifVersion(key, version, action))
+    } catch (error) {
+      throw await causeOf(error)
+    } finally {
+      this.#pending -= 1
+    }
+  }
+
+  #makeRoom(): void {
+    this.#writes += 1
+    if (this.#writes % BETWEEN_MEASURES === 1 || this.#full) this.#full = this.#used() > this.#maxSize
+    if (!this.#full) return
+    throw new StoreUnavailableError(`The store in ${this.directory} is full (mapSize: ${this.#maxSize} bytes).`, {
+      retryAfter: 5,
+    })
+  }
+
+  /** Bytes of the pages in use; free pages within the file do not count. */
+  #used(): number {
+    return sizeOf(this.#tables.entries) + sizeOf(this.#tables.index)
+  }
+}
+
+function unavailable(directory: string, error: unknown, applied: 'no' | 'unknown'): StoreUnavailableError {
+  if (error instanceof StoreUnavailableError) return error
+  return new StoreUnavailableError(`Writing to ${directory} failed: ${describeFailure(error)}`, {
+    cause: error,
+    applied,
+  })
+}
+
+function ignore(): void {
+  // See where it is used.
+}

@@ -8,6 +8,7 @@ import { suites, type Suite } from './tools/suites.mjs'
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    teardownTimeout: 10_000,
     projects: suites.map(project),
     coverage: { provider: 'v8', include: ['src/**'], reportsDirectory: 'coverage' },
   },
@@ -24,7 +25,6 @@ function project(suite: Suite): TestProjectInlineConfiguration {
       pool: 'forks',
       testTimeout: suite.timeout,
       hookTimeout: suite.timeout,
-      teardownTimeout: 10_000,
       fileParallelism: !suite.alone,
       globalSetup: suite.needsBuild ? ['tools/build-before-tests.mjs'] : [],
       // Built files are Node's to load, not vitest's to transform: a bundler may hide what a user would see.

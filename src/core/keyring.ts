@@ -59,8 +59,9 @@ export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
 function normalise(secrets: Secrets): readonly Secret[] {
   if (typeof secrets === 'string' || secrets instanceof Uint8Array) return [secrets]
   if (Array.isArray(secrets)) return secrets as readonly Secret[]
-  const apart = secrets as { sign: Secret; verify: readonly Secret[] }
-  return [apart.sign, ...apart.verify]
+  const apart = secrets as { sign: Secret; verify: readonly Secret[] } | null
+  if (typeof apart === 'object' && apart?.sign !== undefined && Array.isArray(apart.verify)) return [apart.sign, ...(apart.verify as readonly Secret[])]
+  throw new OptionsError('secret', 'secret must be a text or bytes, a list of them, or { sign, verify: [] }.')
 }
 
 function deriveKey(secret: Secret, name: string): Key {

@@ -164,7 +164,7 @@ function checkLimits(given: unknown): Record<keyof Limits, number> {
 
 function checkLog(log: Log | undefined): Log {
   if (log === undefined) return console satisfies Log as Log
-  if (typeof log.warn === 'function' && typeof log.error === 'function') return log
+  if (typeof log === 'object' && typeof (log as Partial<Log> | null)?.warn === 'function' && typeof log.error === 'function') return log
   throw new OptionsError('log', 'log must have the functions warn(details, message) and error(details, message), as pino and console have.')
 }
 

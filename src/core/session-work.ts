@@ -32,6 +32,8 @@ export class SessionWork<Data extends object> {
   unproven = false
   readonly #services: Services
   readonly #revokeUser: (userId: string) => Promise<number>
+  /** Why the session was found to be over, for the errors that say so. */
+  #endedBy: EndReason = 'superseded'
   #last: Promise<unknown> = Promise.resolve()
   #underWay = 0
 
@@ -74,7 +76,7 @@ export class SessionWork<Data extends object> {
 
   update<Result>(change: (data: Data) => Result): Promise<Result> {
     return this.#inTurn(async () => {
-      if (this.identity.detached) throw this.#ended('superseded')
+      if (this.identity.detached) throw this.#ended()
       const pending = this.data.pending()
       let result: Result | undefined
       const changed: PendingData<Data> = {
@@ -88,7 +90,7 @@ export class SessionWork<Data extends object> {
         },
       }
       const outcome = await this.#write(changed, AS_IS)
-      if (outcome === 'gone') throw this.#ended('expired')
+      if (outcome === 'gone') throw this.#ended()
       return result as Result
     })
   }
@@ -129,7 +131,7 @@ export class SessionWork<Data extends object> {
       const before = this.identity.holding
       if (this.identity.detached || (await this.#signInto(userId, carry)) === 'gone') {
         this.identity.startOver()
-        if ((await this.#signInto(userId, carry)) === 'gone') throw this.#ended('revoked')
+        if ((await this.#signInto(userId, carry)) === 'gone') throw this.#ended()
       }
       const other = before?.record.userId
       if (before !== undefined && other !== undefined && other !== userId) await this.#services.store.withdraw(other, before.id.selector)
@@ -226,6 +228,7 @@ export class SessionWork<Data extends object> {
   }
 
   #gone(pending: PendingData<Data>, selector: Selector, { gone }: Gone): CommitOutcome {
+    this.#endedBy = gone === 'absent' ? 'expired' : gone === 'unreadable' ? 'superseded' : gone
     this.#services.counters.committed(this.identity.handle, 'gone', 0)
     if (pending.changed) this.#services.counters.drop(this.identity.handle, gone)
     this.#lost(selector)
@@ -265,8 +268,9 @@ export class SessionWork<Data extends object> {
     const after = await store.enroll(userId, entered, lifetime)
     if (after.notBefore < signedInAt) return 'signed-in'
     await store.end(entered, endedMarker('revoked'), settings.maxRequestTime, { user: userId })
+    this.#endedBy = 'revoked'
     this.#lost(entered)
-    throw this.#ended('revoked')
+    throw this.#ended()
   }
 
   /** The data that goes along into a signed-in session. */
@@ -302,8 +306,9 @@ export class SessionWork<Data extends object> {
     if (this.unproven) throw new CsrfError('no-evidence', 'A request that shows neither its origin nor a CSRF token cannot sign in: send a token with it.')
   }
 
-  #ended(reason: EndReason): SessionEndedError {
+  #ended(): SessionEndedError {
     const { handle } = this.identity
+    const reason = this.#endedBy
     return new SessionEndedError(reason, `The session is over (${reason}): the change was not made. Ask the visitor to sign in again.`, { handle })
   }
 

@@ -28,7 +28,11 @@ describe('a visit', () => {
     const { servers } = await deployment()
     const browser = new Browser()
     await browser.visit(servers[0]!, (session) => session.csrf.token())
-    const parallel = await Promise.all([0, 1, 2, 3].map((at) => browser.request(servers[at % 2]!, (session) => void (session.data[`key${at}`] = at), 'POST')))
+    const parallel = await Promise.all(
+      [0, 1, 2, 3].map((at) =>
+        browser.request(servers[at % 2]!, (session) => void (session.data[`key${at}`] = at), 'POST'),
+      ),
+    )
     const cookies = new Set(parallel.flatMap(({ cookies }) => cookies))
     expect(cookies.size).toBe(1)
     for (const answer of parallel) browser.keep(answer.cookies)
@@ -39,7 +43,17 @@ describe('a visit', () => {
     const { servers } = await deployment()
     const browser = new Browser()
     await browser.visit(servers[0]!, (session) => void (session.data['a'] = 1), 'POST')
-    await Promise.all(Array.from({ length: 20 }, (_, at) => browser.visit(servers[at % 2]!, (session) => void ((session.data['o'] ??= {}) as Record<string, number>)[`k${at}`] === undefined && ((session.data['o'] as Record<string, number>)[`k${at}`] = at), 'POST')))
+    await Promise.all(
+      Array.from({ length: 20 }, (_, at) =>
+        browser.visit(
+          servers[at % 2]!,
+          (session) =>
+            void ((session.data['o'] ??= {}) as Record<string, number>)[`k${at}`] === undefined &&
+            ((session.data['o'] as Record<string, number>)[`k${at}`] = at),
+          'POST',
+        ),
+      ),
+    )
     expect(Object.keys((await browser.visit(servers[0]!, (session) => session.data['o'])) as object)).toHaveLength(20)
   })
 
@@ -47,7 +61,15 @@ describe('a visit', () => {
     const { servers } = await deployment()
     const browser = new Browser()
     await browser.visit(servers[0]!, (session) => void (session.data['n'] = 0), 'POST')
-    await Promise.all(Array.from({ length: 40 }, (_, at) => browser.visit(servers[at % 2]!, (session) => session.update((data) => void (data['n'] = Number(data['n']) + 1)), 'POST')))
+    await Promise.all(
+      Array.from({ length: 40 }, (_, at) =>
+        browser.visit(
+          servers[at % 2]!,
+          (session) => session.update((data) => void (data['n'] = Number(data['n']) + 1)),
+          'POST',
+        ),
+      ),
+    )
     expect(await browser.visit(servers[1]!, (session) => session.data['n'])).toBe(40)
   })
 })
@@ -63,7 +85,11 @@ describe('sign-in', () => {
     const after = await browser.visit(servers[0]!, (session) => session)
     expect([after.status, after.userId, after.data]).toEqual(['live', 'u1', { cart: [1] }])
     expect(after.handle).not.toBe(handle)
-    const old = await before.visit(servers[0]!, (session) => ((session.data['x'] = 1), [session.status, session.userId]), 'POST')
+    const old = await before.visit(
+      servers[0]!,
+      (session) => ((session.data['x'] = 1), [session.status, session.userId]),
+      'POST',
+    )
     expect(old).toEqual(['lapsed', undefined])
     expect([...before.jar.keys()]).toEqual(['__Host-gid'])
     expect(await browser.visit(servers[0]!, (session) => session.data)).toEqual({ cart: [1] })
@@ -121,6 +147,7 @@ describe('an end', () => {
       await session.update((data) => (data['n'] = 1))
     })
     await expect(late).rejects.toThrow(SessionEndedError)
+    await expect(late).rejects.toMatchObject({ reason: 'signed-out', status: 401 })
   })
 })
 
@@ -131,7 +158,9 @@ describe('renewal', () => {
     await browser.visit(servers[0]!, (session) => session.signIn('u1'))
     clock.forward(61_000)
     const before = browser.copy()
-    const answers = await Promise.all([0, 1, 0].map((at) => browser.request(servers[at]!, (session) => session.regenerateId())))
+    const answers = await Promise.all(
+      [0, 1, 0].map((at) => browser.request(servers[at]!, (session) => session.regenerateId())),
+    )
     expect(new Set(answers.flatMap(({ cookies }) => cookies)).size).toBe(1)
     for (const answer of answers.toReversed()) browser.keep(answer.cookies)
     expect(browser.jar.get('__Host-sid')).not.toBe(before.jar.get('__Host-sid'))
@@ -159,7 +188,8 @@ describe('revocation', () => {
   it('ends every session of the user but the one spared (I12)', async () => {
     const { servers } = await deployment()
     const browsers = Array.from({ length: 4 }, () => new Browser())
-    for (const [at, browser] of browsers.entries()) await browser.visit(servers[at % 2]!, (session) => session.signIn('u1'))
+    for (const [at, browser] of browsers.entries())
+      await browser.visit(servers[at % 2]!, (session) => session.signIn('u1'))
     const handle = await browsers[0]!.visit(servers[0]!, (session) => session.handle)
     expect(await servers[1]!.revokeUser('u1', { except: handle! })).toBe(3)
     const users = await Promise.all(browsers.map((browser) => browser.visit(servers[0]!, (session) => session.userId)))

@@ -65,4 +65,11 @@ export function putBack(response: ServerResponse & Outgoing, cookies: readonly s
   response.statusCode = 200
   response.statusMessage = ''
   if (cookies.length > 0) response.setHeader('set-cookie', cookies)
+  if (response.writableNeedDrain) forgetDrain(response)
+}
+
+/** Node remembers that a write was answered with `false`, and a stream that is piped into the response now would wait for ever. */
+function forgetDrain(response: ServerResponse & Outgoing): void {
+  response.outputData.push({ data: '', encoding: 'latin1', callback: null })
+  response._flush()
 }

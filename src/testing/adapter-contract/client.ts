@@ -105,12 +105,14 @@ function bodyOf(text: string, headers: Map<string, string[]>, none: boolean): { 
 }
 
 function unchunk(text: string): { body: string; after: string } {
-  let [body, rest] = [Buffer.alloc(0), Buffer.from(text)]
+  const parts: Buffer[] = []
+  let rest = Buffer.from(text)
   for (;;) {
     const end = rest.indexOf('\r\n')
     const size = Number.parseInt(rest.subarray(0, end).toString(), 16)
-    if (end < 0 || !(size > 0)) return { body: body.toString(), after: rest.subarray(end + 4).toString() }
-    body = Buffer.concat([body, rest.subarray(end + 2, end + 2 + size)])
+    if (end < 0 || !(size > 0))
+      return { body: Buffer.concat(parts).toString(), after: rest.subarray(end + 4).toString() }
+    parts.push(rest.subarray(end + 2, end + 2 + size))
     rest = rest.subarray(end + 2 + size + 2)
   }
 }

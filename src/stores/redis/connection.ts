@@ -1,7 +1,7 @@
 /**
  * Calls over a client, each with a deadline. While the connection is down a call waits for it, within its
- * deadline; once it has been down for longer than that, calls fail at once. So nothing queues up behind a
- * broken server, and a server that comes back quickly is not noticed by a visitor.
+ * deadline; once nothing has been answered for longer than that, calls fail at once. So nothing queues up
+ * behind a broken server, and a server that comes back quickly is not noticed by a visitor.
  */
 import type { StoreUnavailableError } from '../../errors.ts'
 import { type Command, ErrorReply, NotSentError, type RedisClient, type Reply } from './client.ts'
@@ -27,7 +27,8 @@ export interface Request {
 
 interface Call {
   readonly request: Request
-  sent: boolean
+  /** When it was sent, of the monotonic clock; `undefined` while it waits. */
+  sentAt: number | undefined
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: StoreUnavailableError) => void
 }
@@ -40,8 +41,8 @@ export class Connection {
   readonly #waiting = new Set<Call>()
   #commands = 0
   #cause: Error = new Error('not connected yet')
-  /** Since when the connection is down, of the monotonic clock; `undefined` while it is up. */
-  #downSince: number | undefined = performance.now()
+  /** Since when the server did not answer, of the monotonic clock; `undefined` while it does. */
+  #silentSince: number | undefined = performance.now()
   #closed = false
   #idle: (() => void) | undefined
 
@@ -63,7 +64,7 @@ export class Connection {
     const refusal = this.#refusal()
     if (refusal !== undefined) return Promise.reject(unavailable(this.#settings.where, refusal, request.write))
     return new Promise((resolve, reject) => {
-      const call: Call = { request, sent: false, resolve, reject }
+      const call: Call = { request, sentAt: undefined, resolve, reject }
       this.#calls.add(call)
       this.#dispatch(call, request.command)
     })
@@ -82,10 +83,10 @@ export class Connection {
     if (this.#closed) return new NotSentError('the store is closed')
     if (this.#calls.size >= this.#settings.maxPending)
       return new NotSentError(`${this.#calls.size} calls are waiting already (maxPending)`)
-    if (this.#client.ready || this.#downSince === undefined) return undefined
+    if (this.#silentSince === undefined) return undefined
     const hopeless = adviceFor(this.#cause) !== undefined
-    const down = performance.now() - this.#downSince
-    return hopeless || down > this.#settings.deadline ? this.#notConnected() : undefined
+    const silent = performance.now() - this.#silentSince
+    return hopeless || silent >= this.#settings.deadline ? this.#notConnected() : undefined
   }
 
   #notConnected(): NotSentError {
@@ -93,16 +94,17 @@ export class Connection {
   }
 
   #dispatch(call: Call, command: Command): void {
-    call.sent = false
+    call.sentAt = undefined
     if (this.#client.ready) this.#send(call, command)
     else this.#waiting.add(call)
   }
 
   #send(call: Call, command: Command): void {
-    call.sent = true
+    call.sentAt = performance.now()
     this.#commands += 1
     this.#client.send(command).then(
       (reply) => {
+        this.#silentSince = undefined
         if (this.#settle(call)) call.resolve(reply)
       },
       (error: Error) => this.#failed(call, command, error),
@@ -110,6 +112,7 @@ export class Connection {
   }
 
   #failed(call: Call, command: Command, error: Error): void {
+    if (error instanceof ErrorReply) this.#silentSince = undefined
     if (!this.#calls.has(call)) return
     const { unknownScript, write } = call.request
     const missing = error instanceof ErrorReply && error.code === 'NOSCRIPT' && command !== unknownScript
@@ -120,13 +123,13 @@ export class Connection {
 
   /** What was not sent, or reads only, may go out once more, when there is a connection again. */
   #again(call: Call): void {
-    call.sent = false
+    call.sentAt = undefined
     if (this.#closed) this.#fail(call, this.#notConnected())
     else this.#waiting.add(call)
   }
 
   #up(): void {
-    this.#downSince = undefined
+    this.#silentSince = undefined
     const calls = [...this.#waiting]
     this.#waiting.clear()
     for (const call of calls) this.#dispatch(call, call.request.command)
@@ -134,14 +137,16 @@ export class Connection {
 
   #down(cause: Error): void {
     this.#cause = cause
-    this.#downSince ??= performance.now()
+    this.#silentSince ??= this.#calls.oldest?.sentAt ?? performance.now()
     if (adviceFor(cause) === undefined) return
     for (const call of this.#waiting) this.#fail(call, this.#notConnected())
   }
 
   #expired(call: Call): void {
-    const error = call.sent ? new Error(`no answer within ${this.#settings.deadline} ms`) : this.#notConnected()
-    this.#reject(call, error)
+    if (call.sentAt === undefined) return this.#reject(call, this.#notConnected())
+    this.#cause = new Error(`no answer within ${this.#settings.deadline} ms`)
+    this.#silentSince ??= call.sentAt
+    this.#reject(call, this.#cause)
   }
 
   #fail(call: Call, error: Error): void {

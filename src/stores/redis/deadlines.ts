@@ -16,13 +16,18 @@ export class Deadlines<Entry extends object> {
     return this.#due.size
   }
 
+  /** The entry that expires next. */
+  get oldest(): Entry | undefined {
+    return this.#due.keys().next().value
+  }
+
   has(entry: Entry): boolean {
     return this.#due.has(entry)
   }
 
   add(entry: Entry): void {
     this.#due.set(entry, performance.now() + this.#length)
-    this.#timer ??= setTimeout(() => this.#fire(), this.#length)
+    this.#timer ??= setTimeout(this.#fire, this.#length)
   }
 
   /** Takes the entry out. Answers whether it was still there. */
@@ -36,12 +41,19 @@ export class Deadlines<Entry extends object> {
     this.#due.clear()
   }
 
-  #fire(): void {
+  // Where this process itself was busy past a deadline, the answers lie in the socket already: they are read
+  // between the timer and the immediate.
+  readonly #fire = (): void => {
+    setImmediate(() => this.#expireDue())
+  }
+
+  #expireDue(): void {
     const now = performance.now()
     this.#timer = undefined
     for (const [entry, due] of this.#due) {
-      if (due > now) {
-        this.#timer = setTimeout(() => this.#fire(), Math.ceil(due - now))
+      // Timers count whole milliseconds: what is left of one is no reason for another timer.
+      if (due - now >= 1) {
+        this.#timer = setTimeout(this.#fire, Math.ceil(due - now))
         return
       }
       this.#due.delete(entry)

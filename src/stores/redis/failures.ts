@@ -60,6 +60,7 @@ export function openingFailure(where: string, error: unknown): unknown {
 /** What to do about a failure that no waiting mends; `undefined` for all others. */
 export function adviceFor(failure: Error): string | undefined {
   if (failure instanceof ErrorReply) return replyAdvice(failure)
+  if (failure instanceof NotSentError && failure.cause instanceof Error) return adviceFor(failure.cause)
   const code = 'code' in failure ? String(failure.code) : ''
   return TLS_FAILURES.has(code) ? '(Check rediss: or redis: in the URL, and the option tls.)' : undefined
 }

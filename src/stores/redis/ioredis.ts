@@ -23,7 +23,7 @@ export interface Ioredis {
   connect(): Promise<void>
   disconnect(reconnect?: boolean): void
   callBuffer(name: string, ...args: (string | Buffer)[]): Promise<unknown>
-  on(event: 'ready' | 'close' | 'end', listener: () => void): unknown
+  on(event: 'ready' | 'close', listener: () => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
 }
 
@@ -35,7 +35,7 @@ const BACKOFF_MOST = 1000
 /** How long to wait before asking again a server that loads its data. */
 const LOADING_RETRY = 250
 
-/** A client for one server. `deadline`: milliseconds after which a silent connection counts as dead. */
+/** A client for one server. `deadline`: milliseconds; a connection that is silent for two of them while an answer is due counts as dead. */
 export async function ioredisClient(
   address: Address,
   deadline: number,
@@ -65,7 +65,8 @@ export async function ioredisClient(
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: deadline,
-    socketTimeout: deadline,
+    // Twice: what is answered late, because the server or this process was busy, is no reason to break what else is under way.
+    socketTimeout: 2 * deadline,
     maxLoadingRetryTime: LOADING_RETRY,
     retryStrategy: backoff,
     // A server that became a replica stays connected and refuses every write: another attempt may find the primary.
@@ -76,7 +77,8 @@ export async function ioredisClient(
 
 class IoredisClient implements RedisClient {
   readonly #redis: Ioredis
-  #lastError: Error | undefined
+  /** Why the present connection, or attempt to connect, failed: the first error says it. */
+  #failure: Error | undefined
   #corked = false
 
   constructor(redis: Ioredis) {
@@ -90,15 +92,14 @@ class IoredisClient implements RedisClient {
   start(watcher: ConnectionWatcher): void {
     const redis = this.#redis
     redis.on('error', (error) => this.#noted(error))
-    redis.on('ready', () => {
-      this.#lastError = undefined
-      watcher.up()
+    redis.on('ready', () => watcher.up())
+    redis.on('close', () => {
+      watcher.down(this.#failure ?? new Error('the connection was closed'))
+      this.#failure = undefined
     })
-    const down = (): void => watcher.down(this.#lastError ?? new Error('the connection was closed'))
-    redis.on('close', down)
-    redis.on('end', down)
     redis.connect().catch((error: unknown) => {
-      this.#lastError ??= asError(error)
+      // All other failures are told by 'close'; this one has no connection that could close.
+      if (redis.status === 'end') watcher.down(asError(error))
     })
   }
 
@@ -136,7 +137,7 @@ class IoredisClient implements RedisClient {
   }
 
   #noted(error: Error): void {
-    this.#lastError = asError(error)
+    this.#failure ??= asError(error)
     // ioredis would go on with database 0.
     if (commandOf(error) === 'select') this.#redis.disconnect(true)
   }

@@ -1,0 +1,55 @@
+/** What a page is told. Pages are functions of it: they ask nothing and decide nothing. */
+import type { CommitOutcome, CsrfReason, SessionStatus } from 'holdfast'
+
+import type { Surroundings } from '../surroundings.ts'
+import type { ServerName, World } from '../worlds.ts'
+import type { Html } from './html.ts'
+
+/** The request that is being answered, and what the session and its store did for it. */
+export interface View {
+  readonly world: World
+  /** The server that answers. */
+  readonly server: ServerName
+  /** The server that made the form that was submitted; `undefined` where the page was just asked for. */
+  readonly madeBy: ServerName | undefined
+  readonly surroundings: Surroundings
+  readonly session: SessionSight
+  readonly token: TokenSight
+  readonly work: WorkSight
+  /** The hidden fields that every form of ours carries: the CSRF token, and who made it. */
+  readonly hidden: Html
+}
+
+export interface SessionSight {
+  readonly status: SessionStatus
+  readonly handle: string | undefined
+  readonly version: number
+  readonly userId: string | undefined
+}
+
+/** What became of the CSRF token that came along. */
+export type TokenSight = 'none sent' | 'accepted' | CsrfReason
+
+export interface WorkSight {
+  readonly trips: ReadonlyArray<{ readonly what: string; readonly answer: string; readonly milliseconds: number }>
+  readonly outcome: CommitOutcome
+  readonly conflicts: number
+}
+
+export const STEPS = ['entry', 'details', 'confirm', 'done'] as const
+export type Step = (typeof STEPS)[number]
+
+/** One page, without what surrounds it on all of them. */
+export interface Page {
+  /** Its own address below the world's, by which it can be asked for again. */
+  readonly path: '' | Step
+  readonly title: string
+  readonly step?: Step
+  readonly status?: number
+  readonly body: Html
+}
+
+/** The address of something in the view's world. */
+export function address({ world }: Pick<View, 'world'>, path: string): string {
+  return `/${world.id}/${path}`
+}

@@ -1,0 +1,100 @@
+/** What happened, in plain words. Nothing here is guessed: where a cause is not known, it says what is. */
+import type { CommitOutcome, CsrfReason } from 'holdfast'
+
+import { otherServer } from '../worlds.ts'
+import { html, type Html } from './html.ts'
+import { address, type Page, type View } from './view.ts'
+
+/** The one sentence over the diagram. */
+export function whatHappened({ server, madeBy, token }: View): string {
+  if (madeBy === undefined) return `Server ${server} answered this page.`
+  const received = token === 'accepted' ? 'received it and answered' : 'received it and refused it'
+  if (madeBy === server) return `Server ${server} made the form you sent, ${received}.`
+  return `Server ${madeBy} made the form you sent. Server ${server} ${received}.`
+}
+
+/** The page for a submission that was refused. */
+export function refusedPage(view: View, reason: CsrfReason): Page {
+  const { world } = view
+  return {
+    path: '',
+    title: 'Refused',
+    status: 403,
+    body: html`<div class="notice bad" role="alert">
+        <p><strong>Your form was refused, and nothing was transferred.</strong></p>
+        ${whyRefused(view, reason)}
+        <p class="small">In Holdfast’s words: <code>${reason}</code></p>
+      </div>
+      <p class="actions">
+        <a class="button" href="${address(view, 'entry')}">Open the form again</a>
+        ${world.id !== 'shared' && html`<a href="/shared/">The same visit in the shared world</a>`}
+      </p>`,
+  }
+}
+
+function whyRefused(view: View, reason: CsrfReason): Html {
+  const { world, server, madeBy, session } = view
+  if (session.status !== 'lapsed' || reason === 'token-missing') {
+    return html`<p>
+      Every form carries a token that only our own pages know. The one that came with this form does not belong to your
+      present session: you may have signed in or out since it was made.
+    </p>`
+  }
+  if (world.store === 'one') {
+    return html`<p>
+      The session that this form was made in is over: you signed out, or it ran out of time. The store that both servers
+      use says so, and no form of it is accepted any more.
+    </p>`
+  }
+  if (madeBy === server) {
+    return html`<p>
+      Server ${server} made this form, but has been started again since. It kept your session in its own memory, and
+      that went with the process: you are signed out.
+    </p>`
+  }
+  return world.balancing === 'pins' ? outOfReach(view) : neverHeard(view)
+}
+
+function neverHeard({ server, madeBy }: View): Html {
+  const maker = madeBy ?? otherServer(server)
+  return html`<p>
+    Server ${maker} made this form and keeps your session in its own memory. The balancer handed your submission to
+    server ${server}, which has never heard of that session, and so cannot tell your form from a forged one.
+  </p>`
+}
+
+function outOfReach({ server, madeBy }: View): Html {
+  const maker = madeBy ?? otherServer(server)
+  return html`<p>
+    Your session was in the memory of server ${maker}, which is gone. The balancer sent you to server ${server}, which
+    has never heard of it: you are signed out, and what you had filled in is lost.
+  </p>`
+}
+
+/** Said on the sign-in page to someone whose session was not found. */
+export function whySignedOut({ world, server, session }: View): Html | undefined {
+  if (session.status !== 'lapsed') return undefined
+  const other = otherServer(server)
+  if (world.store === 'one') return html`<p class="notice bad">Your session is over. Please sign in again.</p>`
+  return html`<p class="notice bad">
+    Your browser brought the cookie of a session that server ${server} does not know.
+    ${
+      world.balancing === 'pins'
+        ? `It was kept in the memory of a server that has been killed: you are signed out.`
+        : `If server ${other} still runs, it may know it: each keeps its own sessions.`
+    }
+  </p>`
+}
+
+export const SIGNED_OUT: Html = html`<p class="notice good">
+  You are signed out. Every form of that session is refused from now on, on both servers.
+</p>`
+
+/** What a commit did, in a sentence. */
+export const OUTCOMES: Readonly<Record<CommitOutcome, string>> = {
+  unchanged: 'nothing to write',
+  touched: 'only the time of the last visit moves',
+  saved: 'written before this page was sent',
+  merged: 'written together with another request’s change',
+  gone: 'the session is over; the change was dropped',
+}

@@ -38,7 +38,11 @@ export function closeConnections(): void {
 export function send(server: string, outgoing: Outgoing): Promise<Answer> {
   const body = outgoing.form === undefined ? undefined : new URLSearchParams(outgoing.form).toString()
   return new Promise((resolve, reject) => {
-    const request = httpRequest(server + outgoing.path, { method: outgoing.method, agent, headers: headersOf(outgoing, body) })
+    const request = httpRequest(server + outgoing.path, {
+      method: outgoing.method,
+      agent,
+      headers: headersOf(outgoing, body),
+    })
     request.once('error', reject)
     request.once('response', (response) => {
       const chunks: Buffer[] = []
@@ -46,7 +50,12 @@ export function send(server: string, outgoing: Outgoing): Promise<Answer> {
       response.once('error', reject)
       response.once('end', () => {
         const { headers, statusCode: status = 0 } = response
-        resolve({ status, headers, setCookies: headers['set-cookie'] ?? [], body: Buffer.concat(chunks).toString('utf8') })
+        resolve({
+          status,
+          headers,
+          setCookies: headers['set-cookie'] ?? [],
+          body: Buffer.concat(chunks).toString('utf8'),
+        })
       })
     })
     request.end(body)
@@ -60,7 +69,8 @@ function headersOf({ method, cookies, headers }: Outgoing, body: string | undefi
     all['content-type'] = 'application/x-www-form-urlencoded'
     all['content-length'] = String(Buffer.byteLength(body))
   }
-  if (cookies !== undefined && cookies.size > 0) all['cookie'] = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  if (cookies !== undefined && cookies.size > 0)
+    all['cookie'] = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
   return Object.fromEntries(
     Object.entries({ ...all, ...headers }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
@@ -119,7 +129,11 @@ export function applied(cookies: Cookies, setCookies: readonly string[]): Cookie
 }
 
 function isOver(attributes: readonly string[]): boolean {
-  const values = new Map(attributes.map((part) => part.trim().split('=') as [string, string?]).map(([name, value]) => [name.toLowerCase(), value]))
+  const values = new Map(
+    attributes
+      .map((part) => part.trim().split('=') as [string, string?])
+      .map(([name, value]) => [name.toLowerCase(), value]),
+  )
   const maxAge = values.get('max-age')
   if (maxAge !== undefined) return Number(maxAge) <= 0
   const expires = values.get('expires')

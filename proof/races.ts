@@ -40,7 +40,9 @@ async function main(): Promise<void> {
   for (const target of targets) columns.push(await column(target, races, values.quick ? 'quick' : 'full'))
   closeConnections()
   process.stdout.write(values.json ? asJson(targets, races, columns) : asTable(targets, races, columns))
-  const broken = columns.some((outcomes, at) => targets[at]?.kind === 'holdfast' && [...outcomes.values()].some(isBroken))
+  const broken = columns.some(
+    (outcomes, at) => targets[at]?.kind === 'holdfast' && [...outcomes.values()].some(isBroken),
+  )
   process.exitCode = broken ? 1 : 0
 }
 
@@ -66,7 +68,9 @@ function told(race: Race, outcome: Outcome): string {
 }
 
 function asTable(targets: readonly Target[], races: readonly Race[], columns: readonly Map<Race, Outcome>[]): string {
-  const heads = targets.map((target) => (target.kind === 'holdfast' ? `Holdfast ${nameOf(target)}` : 'express-session + connect-redis'))
+  const heads = targets.map((target) =>
+    target.kind === 'holdfast' ? `Holdfast ${nameOf(target)}` : 'express-session + connect-redis',
+  )
   const others = targets.some((target) => target.kind !== 'holdfast')
   const notes = others ? [...new Set(races.flatMap((race) => race.unlike ?? []))] : []
   const rows = races.map((race) => {
@@ -84,7 +88,12 @@ function cellOf(outcome: Outcome | undefined): string {
 
 function asJson(targets: readonly Target[], races: readonly Race[], columns: readonly Map<Race, Outcome>[]): string {
   const results = targets.flatMap((target, at) =>
-    races.map((race) => ({ target: nameOf(target), race: race.name, wrong: race.wrong, outcome: columns[at]?.get(race) })),
+    races.map((race) => ({
+      target: nameOf(target),
+      race: race.name,
+      wrong: race.wrong,
+      outcome: columns[at]?.get(race),
+    })),
   )
   return `${JSON.stringify(results, undefined, 2)}\n`
 }

@@ -22,13 +22,16 @@ export interface SiteOptions {
 
 export interface Site {
   readonly kind: Target['kind']
+  /** The store's URL. */
+  readonly store: string
   /** The origins of the two servers. */
   readonly servers: readonly [string, string]
   browser(): Browser
   close(): Promise<void>
 }
 
-const SECRET = 'a secret of the proofs, for no other use: 5ca1ab1e'
+/** The secret of every site. */
+export const SECRET = 'a secret of the proofs, for no other use: 5ca1ab1e'
 const STARTING_MOST = 20_000
 
 /** A short name, such as `fastify/redis`. */
@@ -49,14 +52,20 @@ export async function openSite(target: Target, options: SiteOptions = {}): Promi
   const [first, second] = servers
   if (first === undefined || second === undefined) {
     await close()
-    throw new Error(`${nameOf(target)} did not start`, { cause: started.find((one) => one.status === 'rejected')?.reason })
+    throw new Error(`${nameOf(target)} did not start`, {
+      cause: started.find((one) => one.status === 'rejected')?.reason,
+    })
   }
   const origins = [first.origin, second.origin] as const
-  return { kind: target.kind, servers: origins, browser: () => new Browser(origins), close }
+  return { kind: target.kind, store: store.url, servers: origins, browser: () => new Browser(origins), close }
 }
 
 /** Opens a site for the time of one call. */
-export async function onSite<Result>(target: Target, options: SiteOptions, use: (site: Site) => Promise<Result>): Promise<Result> {
+export async function onSite<Result>(
+  target: Target,
+  options: SiteOptions,
+  use: (site: Site) => Promise<Result>,
+): Promise<Result> {
   const site = await openSite(target, options)
   try {
     return await use(site)
@@ -80,7 +89,9 @@ async function openStore(target: Target): Promise<{ url: string; close(): Promis
   return { url: `lmdb:${folder}`, close: () => rm(folder, { recursive: true, force: true }) }
 }
 
-async function startServer(setup: HoldfastSetup | ExpressSessionSetup): Promise<{ origin: string; stop(): Promise<void> }> {
+async function startServer(
+  setup: HoldfastSetup | ExpressSessionSetup,
+): Promise<{ origin: string; stop(): Promise<void> }> {
   const child = fork(path.join(PROJECT, 'build/proof/server.js'), [JSON.stringify(setup)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [],

@@ -4,7 +4,10 @@
 export function tableOf(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   const line = (row: readonly string[]): string =>
-    widths.map((width, column) => (column === 0 ? (row[column] ?? '').padEnd(width) : (row[column] ?? '').padStart(width))).join('   ').trimEnd()
+    widths
+      .map((width, column) => (column === 0 ? (row[column] ?? '').padEnd(width) : (row[column] ?? '').padStart(width)))
+      .join('   ')
+      .trimEnd()
   const [head = [], ...body] = rows
   return [line(head), widths.map((width) => '─'.repeat(width)).join('───'), ...body.map(line)].join('\n')
 }

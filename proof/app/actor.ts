@@ -18,7 +18,7 @@ export interface Actor {
   /** The exact read-modify-write, where there is one; else a plain change. */
   update(change: (bag: Bag) => void): Promise<void>
   signIn(user: string): Promise<void>
-  signOut(): Promise<void>
+  signOut(everywhere?: boolean): Promise<void>
   /** A new id for the same data. */
   renew(): Promise<void>
   /** A CSRF token for a form. */
@@ -27,6 +27,8 @@ export interface Actor {
   checks(token: string | undefined): boolean
   /** How many live sessions the user has, where that can be asked. */
   sessionsOf(user: string): Promise<number | undefined>
+  /** Ends every session of the user, where that can be done. */
+  revokeUser(user: string): Promise<void>
 }
 
 /** One request as the routes see it. */
@@ -46,7 +48,12 @@ export interface Reply {
 type Route = (actor: Actor, call: Call) => Promise<Record<string, unknown>> | Record<string, unknown>
 
 const ROUTES: Readonly<Record<string, Route>> = {
-  'GET who': (actor) => ({ user: actor.user ?? null, handle: actor.handle ?? null, status: actor.status ?? null, ...actor.bag() }),
+  'GET who': (actor) => ({
+    user: actor.user ?? null,
+    handle: actor.handle ?? null,
+    status: actor.status ?? null,
+    ...actor.bag(),
+  }),
   'GET form': (actor) => ({ token: actor.token() }),
   'GET sessions': async (actor, { query }) => ({ sessions: (await actor.sessionsOf(query.get('user') ?? '')) ?? null }),
   'POST key': (actor, { query }) => {
@@ -78,6 +85,14 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   'POST sign-out': async (actor) => {
     await actor.signOut()
+    return {}
+  },
+  'POST sign-out-everywhere': async (actor) => {
+    await actor.signOut(true)
+    return {}
+  },
+  'POST revoke-user': async (actor, { query }) => {
+    await actor.revokeUser(query.get('user') ?? '')
     return {}
   },
   'POST renew': async (actor) => {

@@ -19,7 +19,7 @@ export interface ExpressSessionSetup {
   readonly secret: string
 }
 
-type Done = (error?: unknown) => void
+type Done = (error?: Error | null) => void
 
 /** The parts of express-session that are called here. */
 interface KeptSession extends Bag {
@@ -88,6 +88,9 @@ function actorOf(carrier: Carrier): Actor {
     // Only forms carry a token in these races; the other routes stand for calls that need none.
     checks: (token) => token === undefined || sameText(token, carrier.session?.csrf),
     sessionsOf: async () => undefined,
+    revokeUser: async () => {
+      throw new Error('express-session has no list of a user’s sessions')
+    },
   }
 }
 
@@ -101,7 +104,7 @@ async function renewed(carrier: Carrier, change: { user?: string }): Promise<voi
 
 function settled(call: (done: Done) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    call((error) => (error === undefined || error === null ? resolve() : reject(error as Error)))
+    call((error) => (error === undefined || error === null ? resolve() : reject(error)))
   })
 }
 

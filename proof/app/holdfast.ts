@@ -1,8 +1,8 @@
 /** The races' application on Holdfast, through the Express or the Fastify adapter. */
-import { createSessions, type Duration, type Session, type Sessions } from 'holdfast'
+import { createSessions, type Duration, type HoldfastError, type Session, type Sessions } from 'holdfast'
 import { holdfast as expressHoldfast } from 'holdfast/express'
 import { holdfast as fastifyHoldfast } from 'holdfast/fastify'
-import express from 'express'
+import express, { type ErrorRequestHandler } from 'express'
 import fastify from 'fastify'
 
 import { answer, callOf, type Actor, type Bag } from './actor.ts'
@@ -27,7 +27,12 @@ export async function serveHoldfast(setup: HoldfastSetup): Promise<Listening> {
     graceTimeout: setup.graceTimeout,
   })
   await sessions.ready()
-  const server = setup.adapter === 'express' ? await onExpress(sessions) : await onFastify(sessions)
+  return listenWith(setup.adapter, sessions)
+}
+
+/** The application on these sessions; closing it closes them. */
+export async function listenWith(adapter: HoldfastSetup['adapter'], sessions: Sessions<Bag>): Promise<Listening> {
+  const server = adapter === 'express' ? await onExpress(sessions) : await onFastify(sessions)
   return {
     port: server.port,
     close: async () => {
@@ -45,12 +50,15 @@ function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
     bag: () => session.data,
     update: (change) => session.update(change),
     signIn: (user) => session.signIn(user),
-    signOut: () => session.signOut(),
+    signOut: (everywhere = false) => session.signOut({ everywhere }),
     renew: () => session.regenerateId(),
     token: () => session.csrf.token(),
     // The adapter has refused a bad token before any handler ran.
     checks: () => true,
     sessionsOf: async (user) => (await sessions.list(user)).length,
+    revokeUser: async (user) => {
+      await sessions.revokeUser(user)
+    },
   }
 }
 
@@ -63,6 +71,7 @@ async function onExpress(sessions: Sessions<Bag>): Promise<Listening> {
     const reply = await answer(actor, callOf(request.method, request.originalUrl, request.body))
     response.status(reply.status).json(reply.body)
   })
+  app.use(answerError)
   const server = app.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const address = server.address() as { port: number }
@@ -74,6 +83,12 @@ async function onExpress(sessions: Sessions<Bag>): Promise<Listening> {
         server.closeAllConnections()
       }),
   }
+}
+
+/** Express would print what is a part of the race: an `update` of a session that is over, for example. */
+const answerError: ErrorRequestHandler = (error: HoldfastError, _request, response, next) => {
+  if (response.headersSent) next(error)
+  else response.status(error.status).set(error.headers).json({ error: error.message })
 }
 
 async function onFastify(sessions: Sessions<Bag>): Promise<Listening> {

@@ -1,7 +1,17 @@
 /** Forms opened on one server and submitted on the other. */
-import type { Answer, Browser } from '../browser.ts'
+import type { Browser } from '../browser.ts'
 import type { Site } from '../site.ts'
-import { inLanes, jsonOf, signedIn, tallyOf, type Race, type Size } from './race.ts'
+import {
+  grownOld,
+  inLanes,
+  jsonOf,
+  signedIn,
+  tallyOf,
+  WITH_SHORT_GRACE,
+  type Race,
+  type Size,
+  tokenOf,
+} from './race.ts'
 
 /** Forms per race; each visitor opens ten. */
 function formsOf(size: Size): { forms: number; visitors: number; each: number } {
@@ -16,21 +26,27 @@ function formRace(name: string, wrong: string, expected: 200 | 403, meanwhile: M
   return {
     name,
     wrong,
-    options: { csrf: 'strict' },
+    options: { ...WITH_SHORT_GRACE, csrf: 'strict' },
     unlike: 'It has no CSRF tokens; the application keeps one in the session.',
     run: async (site, size) => {
       const { forms, visitors, each } = formsOf(size)
-      const results = await inLanes(visitors, 5, (visitor) => openAndSubmit(site, visitor, each, expected, meanwhile))
+      const results = await inLanes(visitors, 25, (visitor) => openAndSubmit(site, visitor, each, expected, meanwhile))
       return tallyOf(forms, results.flat())
     },
   }
 }
 
-async function openAndSubmit(site: Site, visitor: number, each: number, expected: number, meanwhile: Meanwhile): Promise<string[]> {
+async function openAndSubmit(
+  site: Site,
+  visitor: number,
+  each: number,
+  expected: number,
+  meanwhile: Meanwhile,
+): Promise<string[]> {
   const opened = visitor % 2
   const browser = await signedInStrictly(site, `writer${visitor}`, opened)
   const tokens: string[] = []
-  for (let form = 0; form < each; form++) tokens.push(jsonOf<{ token: string }>(await browser.get(opened, '/form')).token)
+  for (let form = 0; form < each; form++) tokens.push(tokenOf(await browser.get(opened, '/form')))
   const kept = browser.copy()
   await meanwhile(browser, 1 - opened, tokens[0] as string)
   const complaints: string[] = []
@@ -38,7 +54,8 @@ async function openAndSubmit(site: Site, visitor: number, each: number, expected
     // After a sign-out half are sent by the browser, half by one that kept its cookies.
     const sender = expected === 403 && at % 2 === 1 ? kept : browser
     const answer = await sender.send(1 - opened, 'POST', '/submit', { form: { _csrf: token } })
-    if (answer.status !== expected) complaints.push(`visitor ${visitor}, form ${at}: ${answer.status} ${answer.body.slice(0, 120)}`)
+    if (answer.status !== expected)
+      complaints.push(`visitor ${visitor}, form ${at}: ${answer.status} ${answer.body.slice(0, 120)}`)
   }
   return complaints
 }
@@ -47,27 +64,33 @@ async function openAndSubmit(site: Site, visitor: number, each: number, expected
 async function signedInStrictly(site: Site, user: string, server: number): Promise<Browser> {
   if (site.kind === 'express-session') return signedIn(site, user, server)
   const browser = site.browser()
-  const { token } = jsonOf<{ token: string }>(await browser.get(server, '/form'))
+  const token = tokenOf(await browser.get(server, '/form'))
   jsonOf(await browser.post(server, `/sign-in?user=${user}`, { _csrf: token }))
   return browser
 }
 
-function posted(answer: Answer): void {
-  jsonOf(answer)
-}
-
-export const formsAcross: Race = formRace('forms opened on one server, submitted on the other', 'refused', 200, async () => undefined)
+export const formsAcross: Race = formRace(
+  'forms opened on one server, submitted on the other',
+  'refused',
+  200,
+  async () => undefined,
+)
 
 export const formsAcrossRenewal: Race = formRace(
   'the same, the id renewed meanwhile',
   'refused',
   200,
-  async (browser, server, token) => posted(await browser.post(server, '/renew', { _csrf: token })),
+  async (browser, server, token) => {
+    await grownOld()
+    const before = [...browser.cookies.values()]
+    jsonOf(await browser.post(server, '/renew', { _csrf: token }))
+    if ([...browser.cookies.values()].join() === before.join()) throw new Error('the id was not renewed')
+  },
 )
 
 export const formsAfterSignOut: Race = formRace(
   'the same, signed out meanwhile',
   'accepted',
   403,
-  async (browser, server, token) => posted(await browser.post(server, '/sign-out', { _csrf: token })),
+  async (browser, server, token) => void jsonOf(await browser.post(server, '/sign-out', { _csrf: token })),
 )

@@ -1,8 +1,8 @@
 /** An answer is lost after the commit, and the browser tries again: nothing is there twice, nobody is logged out. */
-import { send, type Browser } from '../browser.ts'
+import { send, type Answer, type Browser } from '../browser.ts'
 import { startCuttingProxy } from '../cutting-proxy.ts'
 import type { Site } from '../site.ts'
-import { inLanes, jsonOf, signedIn, tallyOf, who, type Race, type Who } from './race.ts'
+import { grownOld, inLanes, jsonOf, signedIn, tallyOf, who, WITH_SHORT_GRACE, type Race, type Who } from './race.ts'
 
 /** One thing to try, lose the answer of, and try again. Answers what is wrong. */
 interface Trial {
@@ -21,11 +21,17 @@ const TRIALS: readonly Trial[] = [
     name: 'an item added',
     begin: signedIn,
     path: () => '/item?item=book',
-    judge: (asked, user) => signedInAs(asked, user) ?? (asked.items?.join() === 'book' ? undefined : `items: ${asked.items?.join() ?? 'none'}`),
+    judge: (asked, user) =>
+      signedInAs(asked, user) ??
+      (asked.items?.join() === 'book' ? undefined : `items: ${asked.items?.join() ?? 'none'}`),
   },
   {
     name: 'the id renewed',
-    begin: signedIn,
+    begin: async (site, user) => {
+      const browser = await signedIn(site, user)
+      await grownOld()
+      return browser
+    },
     path: () => '/renew',
     judge: async (asked, user, browser) => signedInAs(asked, user) ?? (await onlyOne(browser, user)),
   },
@@ -52,7 +58,7 @@ const TRIALS: readonly Trial[] = [
 ]
 
 async function onlyOne(browser: Browser, user: string): Promise<string | undefined> {
-  const { sessions } = jsonOf<{ sessions: number | null }>(await browser.get(0, `/sessions?user=${user}`))
+  const { sessions } = jsonOf(await browser.get(0, `/sessions?user=${user}`)) as { sessions: number | null }
   return sessions === null || sessions === 1 ? undefined : `${sessions} sessions of one sign-in`
 }
 
@@ -60,12 +66,17 @@ async function onlyOne(browser: Browser, user: string): Promise<string | undefin
 export const lostAnswers: Race = {
   name: 'an answer lost after the commit, then a retry',
   wrong: 'doubled or logged out',
-  options: {},
+  options: WITH_SHORT_GRACE,
   unlike: 'Whether a session is there twice cannot be asked: it has no list of a user’s sessions.',
   run: async (site, size) => {
     const rounds = TRIALS.length * (size === 'full' ? 25 : 3)
-    const results = await inLanes(rounds, 8, (round) => loseAndRetry(site, TRIALS[round % TRIALS.length] as Trial, round))
-    return tallyOf(rounds, results.filter((result) => result !== undefined))
+    const results = await inLanes(rounds, 25, (round) =>
+      loseAndRetry(site, TRIALS[round % TRIALS.length] as Trial, round),
+    )
+    return tallyOf(
+      rounds,
+      results.filter((result) => result !== undefined),
+    )
   },
 }
 
@@ -80,12 +91,20 @@ async function loseAndRetry(site: Site, trial: Trial, round: number): Promise<st
   )
   const lost = proxy.lost()
   await proxy.close()
-  if (!cut || !lost.startsWith('HTTP/1.1 200')) return `${trial.name}: the answer was not lost after a success: ${lost.slice(0, 60)}`
+  if (!cut || !lost.startsWith('HTTP/1.1 200'))
+    return `${trial.name}: the answer was not lost after a success: ${lost.slice(0, 60)}`
   const retried = await browser.post(1, path)
   if (retried.status !== 200) return `${trial.name}: the retry was answered ${retried.status}`
   for (const server of [0, 1]) {
     const complaint = await trial.judge(await who(browser, server), user, browser)
     if (complaint !== undefined) return `${trial.name}: ${complaint}`
   }
+  if (path === '/renew' && !isSameRenewal(lost, retried)) return `${trial.name}: the retry renewed it a second time`
   return undefined
+}
+
+/** The id that was lost and the id of the retry are one: renewing twice leads to the same. */
+function isSameRenewal(lost: string, retried: Answer): boolean {
+  const valueOf = (line: string): string => line.slice(0, line.indexOf(';'))
+  return retried.setCookies.length > 0 && retried.setCookies.every((line) => lost.includes(valueOf(line)))
 }

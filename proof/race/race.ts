@@ -36,13 +36,18 @@ export interface Who {
 
 /** Asks a server who the browser is; the answer's cookies are taken. */
 export async function who(browser: Browser, server: number): Promise<Who> {
-  return jsonOf<Who>(await browser.get(server, '/who'))
+  return jsonOf(await browser.get(server, '/who')) as Who
 }
 
 /** The body of an answer that has to be a success. */
-export function jsonOf<Body>(answer: Answer): Body {
+export function jsonOf(answer: Answer): unknown {
   if (answer.status !== 200) throw new Error(`answered ${answer.status}: ${answer.body.slice(0, 300)}`)
-  return JSON.parse(answer.body) as Body
+  return JSON.parse(answer.body) as unknown
+}
+
+/** The CSRF token of `GET /form`. */
+export function tokenOf(answer: Answer): string {
+  return (jsonOf(answer) as { token: string }).token
 }
 
 /** A browser that has just signed in, through the server. */
@@ -52,13 +57,29 @@ export async function signedIn(site: Site, user: string, server = 0): Promise<Br
   return browser
 }
 
+/**
+ * A grace time short enough to wait for. An id younger than the grace is not renewed again, so whoever wants
+ * to see a renewal lets the id grow old first.
+ */
+export const SHORT_GRACE = 500
+export const WITH_SHORT_GRACE: SiteOptions = { graceTimeout: `${SHORT_GRACE}ms` }
+
+/** Lets an id grow old enough to be renewed. */
+export function grownOld(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SHORT_GRACE + 50))
+}
+
 /** Whole numbers from 0. */
 export function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index)
 }
 
 /** Runs the rounds, `width` of them at a time, and answers their results in order. */
-export async function inLanes<Result>(rounds: number, width: number, run: (round: number) => Promise<Result>): Promise<Result[]> {
+export async function inLanes<Result>(
+  rounds: number,
+  width: number,
+  run: (round: number) => Promise<Result>,
+): Promise<Result[]> {
   const results: Result[] = []
   let next = 0
   const lane = async (): Promise<void> => {

@@ -13,7 +13,10 @@ export const signOutInFlight: Race = {
   run: async (site, size) => {
     const rounds = size === 'full' ? 50 : 8
     const results = await inLanes(rounds, 10, (round) => revive(site, round))
-    return tallyOf(rounds, results.filter((result) => result !== undefined))
+    return tallyOf(
+      rounds,
+      results.filter((result) => result !== undefined),
+    )
   },
 }
 

@@ -20,10 +20,13 @@ export const parallelKeys: Race = {
     const lost: string[] = []
     for (const round of upTo(rounds)) {
       const browser = await signedIn(site, `adder${round}`)
-      const adding = upTo(PARALLEL).map((key) => browser.send(key % 2, 'POST', `/key?key=k${key}&wait=${WORK}`, { form: {} }))
+      const adding = upTo(PARALLEL).map((key) =>
+        browser.send(key % 2, 'POST', `/key?key=k${key}&wait=${WORK}`, { form: {} }),
+      )
       for (const answer of await Promise.all(adding)) jsonOf(browser.take(answer))
       const { keys = {} } = await who(browser, round % 2)
-      for (const key of upTo(PARALLEL)) if (keys[`k${key}`] !== true) lost.push(`round ${round}: k${key} was acknowledged and is gone`)
+      for (const key of upTo(PARALLEL))
+        if (keys[`k${key}`] !== true) lost.push(`round ${round}: k${key} was acknowledged and is gone`)
     }
     return tallyOf(rounds * PARALLEL, lost)
   },

@@ -1,0 +1,63 @@
+/** What the benchmark programs have in common: options, progress, the table. */
+import { availableParallelism, cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+
+import { tableOf } from '../proof/table.ts'
+import { compare, type Rounds, type Standing } from './compare.ts'
+import type { Contender } from './contender.ts'
+import { PINNING } from './cores.ts'
+import { LOADER } from './load.ts'
+
+export interface Program {
+  readonly title: string
+  readonly contenders: readonly Contender[]
+  /** The least ratio that a contender has to reach, by name. */
+  readonly targets?: Readonly<Record<string, number>>
+}
+
+/** Runs the comparison with the options of the command line, and prints it. */
+export async function runProgram({ title, contenders, targets = {} }: Program): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '7' },
+      seconds: { type: 'string', default: '3' },
+      connections: { type: 'string', default: '32' },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const rounds = {
+    rounds: whole('rounds', values.rounds),
+    seconds: whole('seconds', values.seconds),
+    connections: whole('connections', values.connections),
+  }
+  const standings = await compare(contenders, rounds, (line) => process.stderr.write(`${line}\n`))
+  const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores; Node ${process.version}; ${LOADER}; ${PINNING}`
+  const told = values.json
+    ? JSON.stringify({ title, machine, ...rounds, standings, targets }, undefined, 2)
+    : `\n${title}\n\n${table(standings, targets)}\n\n${conditions(rounds)}\n${machine}`
+  process.stdout.write(`${told}\n`)
+}
+
+function table(standings: readonly Standing[], targets: Readonly<Record<string, number>>): string {
+  const rows = standings.map(({ name, rates, median, ratio }) => [
+    name,
+    rate(median),
+    `${rate(Math.min(...rates))} – ${rate(Math.max(...rates))}`,
+    ratio.toFixed(2),
+    targets[name] === undefined ? '' : `≥ ${targets[name].toFixed(2)}`,
+  ])
+  return tableOf([['', 'requests/s', 'least – most', 'ratio', 'target'], ...rows])
+}
+
+function conditions({ rounds, seconds, connections }: Rounds): string {
+  return `Median of ${rounds} interleaved rounds of ${seconds} s, ${connections} connections; the ratio is the median of the rounds' ratios to the first line.`
+}
+
+function rate(value: number): string {
+  return Math.round(value).toLocaleString('en').replaceAll(',', ' ')
+}
+
+function whole(option: string, value: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(value)) throw new Error(`--${option} takes a whole number above 0, not ${value}`)
+  return Number(value)
+}

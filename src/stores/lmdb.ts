@@ -169,14 +169,14 @@ class LmdbStore implements Store {
 
   epoch(): { readonly epoch: number; readonly now: number } {
     const epoch = numberOf(this.#command().read(EPOCH_KEY))
-    this.#answered = Math.max(this.#now(), this.#answered, epoch === 0 ? 0 : epoch + 1)
-    return { epoch, now: this.#answered }
+    return { epoch, now: this.#present(epoch) }
   }
 
   async moveEpoch(): Promise<number> {
     return this.#need(EPOCH_KEY, (found) => {
-      this.#answered = Math.max(this.#now(), this.#answered, numberOf(found))
-      return { answer: this.#answered, payload: bytesOf(this.#answered), expires: Infinity }
+      // The present, as any server may have told it in this very millisecond.
+      const epoch = this.#present(numberOf(found))
+      return { answer: epoch, payload: bytesOf(epoch), expires: Infinity }
     })
   }
 
@@ -195,6 +195,12 @@ class LmdbStore implements Store {
     if (opening === undefined) return
     const [opened] = await Promise.allSettled([opening])
     if (opened.status === 'fulfilled') await opened.value.release()
+  }
+
+  /** The present: after the epoch, and never back. */
+  #present(epoch: number): number {
+    this.#answered = Math.max(this.#now(), this.#answered, epoch === 0 ? 0 : epoch + 1)
+    return this.#answered
   }
 
   #command(): Environment {

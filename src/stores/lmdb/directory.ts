@@ -8,7 +8,7 @@ import { mkdir, open, readFile, realpath, rename, statfs, type FileHandle } from
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { OptionsError, StoreUnavailableError } from '../../errors.ts'
-import { HEAD_LENGTH, parseBootId, readDataFile, type FileFault } from './data-file.ts'
+import { HEAD_LENGTH, parseBootId, readDataFile, type FileFault, type Snapshot } from './data-file.ts'
 import { walkPages } from './page-walk.ts'
 
 /** The version of the store's own layout, which `entry.ts` describes. */
@@ -17,6 +17,8 @@ export const FORMAT = 1
 /** Looks so many times at a file that seems broken, because another process may be writing it at that moment. */
 const LOOKS = 5
 const BETWEEN_LOOKS = 20
+/** So many pages of the file are looked at when it is opened: up to 80 MB, in less than a second. */
+const PAGES_LOOKED_AT = 20_000
 
 /** File systems on which LMDB's locks and maps are not to be relied on, by the numbers of statfs(2). */
 const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
@@ -129,12 +131,13 @@ async function describe(directory: string, ready: boolean): Promise<Description>
 
 async function checkDataFile(directory: string, { ready }: Description): Promise<void> {
   const file = join(directory, 'data.mdb')
-  let fault: FileFault | 'missing' | undefined
+  let fault: FileFault | 'missing' | 'in-use' | undefined
   for (let look = 0; look < LOOKS; look++) {
     if (look > 0) await pause(BETWEEN_LOOKS)
     fault = await faultOf(file)
     if (fault === undefined || (fault === 'missing' && !ready)) return
   }
+  if (fault === 'in-use') return
   const remedy = `Restore it from a copy; to begin with an empty store, move ${directory} away (everybody is signed out then).`
   if (fault === 'missing') throw refusal(`${file} is missing or empty, though the store was in use. ${remedy}`)
   if (fault === 'truncated') throw refusal(`${file} is truncated: pages that it refers to are not there. ${remedy}`)
@@ -146,7 +149,7 @@ async function checkDataFile(directory: string, { ready }: Description): Promise
   throw refusal(`${file} is no LMDB data file, or is damaged. ${remedy}`)
 }
 
-async function faultOf(file: string): Promise<FileFault | 'missing' | undefined> {
+async function faultOf(file: string): Promise<FileFault | 'missing' | 'in-use' | undefined> {
   let handle: FileHandle
   try {
     // For writing too: LMDB will need it, and says less clearly that it may not.
@@ -162,18 +165,24 @@ async function faultOf(file: string): Promise<FileFault | 'missing' | undefined>
   }
 }
 
-async function inspect(handle: FileHandle): Promise<FileFault | 'missing' | undefined> {
+async function inspect(handle: FileHandle): Promise<FileFault | 'missing' | 'in-use' | undefined> {
   const read = async (position: number, length: number): Promise<Uint8Array> => {
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(length), 0, length, position)
     return buffer.subarray(0, bytesRead)
   }
-  const { size } = await handle.stat()
-  if (size === 0) return 'missing'
-  const snapshot = readDataFile(await read(0, HEAD_LENGTH), size, await bootId())
+  const look = async (): Promise<Snapshot | FileFault | 'missing'> => {
+    const { size } = await handle.stat()
+    return size === 0 ? 'missing' : readDataFile(await read(0, HEAD_LENGTH), size, await bootId())
+  }
+  const snapshot = await look()
   if (typeof snapshot === 'string') return snapshot
-  // A file that is shorter than its pages is whole if those that are missing are free; only a walk can tell.
-  const short = BigInt(size) < snapshot.pages * BigInt(snapshot.pageSize)
-  return walkPages(snapshot, read, short)
+  // A file that is shorter than its pages is whole if those that are missing are free; only a full walk can tell.
+  const short = BigInt((await handle.stat()).size) < snapshot.pages * BigInt(snapshot.pageSize)
+  const fault = await walkPages(snapshot, read, short ? Infinity : PAGES_LOOKED_AT)
+  if (fault === undefined) return undefined
+  // What a commit overtook was no longer to be found whole. Who commits has the file open, and finds it sound.
+  const after = await look()
+  return typeof after !== 'string' && after.transaction !== snapshot.transaction ? 'in-use' : fault
 }
 
 async function bootId(): Promise<bigint> {

@@ -133,7 +133,9 @@ export class Environment {
     try {
       // LMDB would go on with the snapshot of the event loop's last turn, which other processes' commits are not in.
       this.#tables.entries.resetReadTxn()
-      return this.#tables.entries.getBinaryFast(key)
+      const bytes = this.#tables.entries.getBinaryFast(key)
+      if (bytes === undefined || bytes.length >= HEADER) return bytes
+      throw new RangeError(`${key[0]}-entry of ${bytes.length} bytes`)
     } catch (error) {
       throw new StoreUnavailableError(`Reading ${this.directory} failed: ${describeFailure(error)}`, { cause: error })
     }

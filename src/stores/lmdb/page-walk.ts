@@ -1,6 +1,6 @@
 /**
- * Walks the trees of LMDB's data file without LMDB, to learn whether every page that can be reached is there
- * and is what it should be. See `mdb.c` of the `lmdb` package for the layout.
+ * Walks the trees of LMDB's data file without LMDB, to learn whether the pages that can be reached are there
+ * and are what they should be. See `mdb.c` of the `lmdb` package for the layout.
  */
 import { PAGE_HEADER, type FileFault, type Snapshot } from './data-file.ts'
 
@@ -13,8 +13,10 @@ const OVERFLOW = 0x04
 const BIG_DATA = 0x01
 const SUB_TABLE = 0x02
 const NODE_HEADER = 8
+const TABLE_LENGTH = 48
+const NO_ROOT = 0xffff_ffff_ffff_ffffn
 
-/** A page, how many follow it, and what it has to be. */
+/** A page, how many follow it that belong to it, and what it has to be. */
 interface Visit {
   readonly page: bigint
   readonly span: bigint
@@ -22,22 +24,22 @@ interface Visit {
 }
 
 /**
- * Why a state of the file cannot be used, or `undefined` if it can.
+ * Why a state of the file cannot be used, or `undefined` if nothing speaks against it.
  *
- * @param deep whether to follow the trees to their last page, or to look at their roots only
+ * @param limit so many pages are looked at; the rest is taken on trust
  */
-export async function walkPages(snapshot: Snapshot, read: ReadAt, deep: boolean): Promise<FileFault | undefined> {
+export async function walkPages(snapshot: Snapshot, read: ReadAt, limit: number): Promise<FileFault | undefined> {
+  const { pageSize, pages } = snapshot
   const pending: Visit[] = snapshot.roots.flatMap((page) => (page === undefined ? [] : [tree(page)]))
-  let visited = 0n
-  for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
-    visited += 1n
-    if (visited > snapshot.pages || visit.page < 2n || visit.page + visit.span > snapshot.pages) return 'garbage'
-    const bytes = await read(Number(visit.page) * snapshot.pageSize, snapshot.pageSize)
-    if (bytes.length < snapshot.pageSize) return 'truncated'
-    const next = inspect(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), visit)
-    if (next === undefined) return 'garbage'
-    if (visit.span > 1n && (await endsBefore(snapshot, read, visit))) return 'truncated'
-    if (deep) for (const below of next) pending.push(below)
+  let visited = 0
+  for (let visit = pending.pop(); visit !== undefined && visited < limit; visit = pending.pop()) {
+    visited += 1
+    if (visited > pages || visit.page < 2n || visit.page + visit.span > pages) return 'garbage'
+    const bytes = await read(Number(visit.page) * pageSize, pageSize)
+    if (bytes.length < pageSize || (await endsWithin(visit, pageSize, read))) return 'truncated'
+    const below = inspect(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), visit)
+    if (below === undefined) return 'garbage'
+    for (const next of below) pending.push(next)
   }
   return undefined
 }
@@ -46,42 +48,47 @@ function tree(page: bigint): Visit {
   return { page, span: 1n, kind: BRANCH | LEAF }
 }
 
-async function endsBefore(snapshot: Snapshot, read: ReadAt, { page, span }: Visit): Promise<boolean> {
-  const last = await read(Number(page + span) * snapshot.pageSize - 1, 1)
-  return last.length === 0
+async function endsWithin({ page, span }: Visit, pageSize: number, read: ReadAt): Promise<boolean> {
+  return span > 1n && (await read(Number(page + span) * pageSize - 1, 1)).length === 0
 }
 
 /** The pages below this one; `undefined` when it is not what it should be. */
 function inspect(view: DataView, visit: Visit): Visit[] | undefined {
   const flags = view.getUint16(18, true)
   if (view.getBigUint64(0, true) !== visit.page || (flags & visit.kind) === 0) return undefined
-  if (visit.kind === OVERFLOW) return []
-  const nodes = view.getUint16(20, true) >> 1
-  if (PAGE_HEADER + 2 * nodes > view.byteLength) return undefined
+  if (visit.kind === OVERFLOW) return BigInt(view.getUint32(20, true)) === visit.span ? [] : undefined
+  const [lower, upper] = [view.getUint16(20, true), view.getUint16(22, true)]
+  if (lower > upper || PAGE_HEADER + upper > view.byteLength || lower % 2 !== 0) return undefined
+  const isBranch = (flags & BRANCH) !== 0
   const found: Visit[] = []
-  for (let number = 0; number < nodes; number++) {
-    const at = view.getUint16(PAGE_HEADER + 2 * number, true) + PAGE_HEADER
-    if (at + NODE_HEADER > view.byteLength) return undefined
-    const below = (flags & BRANCH) !== 0 ? [tree(childOf(view, at))] : inLeaf(view, at)
+  for (let pointer = PAGE_HEADER; pointer < PAGE_HEADER + lower; pointer += 2) {
+    const node = view.getUint16(pointer, true) + PAGE_HEADER
+    if (node < PAGE_HEADER + upper || node + NODE_HEADER > view.byteLength) return undefined
+    const below = isBranch ? belowBranch(view, node) : belowLeaf(view, node)
     if (below === undefined) return undefined
     found.push(...below)
   }
   return found
 }
 
-function childOf(view: DataView, at: number): bigint {
-  return BigInt(view.getUint32(at, true)) | (BigInt(view.getUint16(at + 4, true)) << 32n)
+function belowBranch(view: DataView, node: number): Visit[] | undefined {
+  if (node + NODE_HEADER + view.getUint16(node + 6, true) > view.byteLength) return undefined
+  return [tree(BigInt(view.getUint32(node, true)) | (BigInt(view.getUint16(node + 4, true)) << 32n))]
 }
 
-function inLeaf(view: DataView, at: number): Visit[] | undefined {
-  const flags = view.getUint16(at + 4, true)
-  const data = at + NODE_HEADER + view.getUint16(at + 6, true)
-  const big = (flags & BIG_DATA) !== 0
-  const length = big ? 24 : view.getUint32(at, true)
-  if (data + length > view.byteLength) return undefined
-  if (big) return [{ page: view.getBigUint64(data, true), span: view.getBigUint64(data + 16, true), kind: OVERFLOW }]
+function belowLeaf(view: DataView, node: number): Visit[] | undefined {
+  const flags = view.getUint16(node + 4, true)
+  const size = view.getUint32(node, true)
+  const data = node + NODE_HEADER + view.getUint16(node + 6, true)
+  const isBig = (flags & BIG_DATA) !== 0
+  if (data + (isBig ? 24 : size) > view.byteLength) return undefined
+  if (isBig) {
+    const span = view.getBigUint64(data + 16, true)
+    const needed = BigInt(Math.floor((PAGE_HEADER - 1 + size) / view.byteLength) + 1)
+    return span === needed ? [{ page: view.getBigUint64(data, true), span, kind: OVERFLOW }] : undefined
+  }
   if ((flags & SUB_TABLE) === 0) return []
-  if (length < 48) return undefined
+  if (size !== TABLE_LENGTH) return undefined
   const root = view.getBigUint64(data + 40, true)
-  return root === 0xffff_ffff_ffff_ffffn ? [] : [tree(root)]
+  return root === NO_ROOT ? [] : [tree(root)]
 }

@@ -30,6 +30,8 @@ export interface State {
   readonly leases: Readonly<Record<number, Held<string>>>
   readonly lease: number
   readonly epoch: number
+  /** The latest of the store's times that `epoch` answered. */
+  readonly told: number
 }
 
 /** How the store's times translate: its time when the run began, and the milliseconds of a unit. */
@@ -38,7 +40,7 @@ export interface Scale {
   readonly unit: number
 }
 
-export const START: State = { now: 0, values: {}, users: {}, leases: {}, lease: 0, epoch: 0 }
+export const START: State = { now: 0, values: {}, users: {}, leases: {}, lease: 0, epoch: 0, told: 0 }
 
 /** The state after the command, if it was answered like this; `undefined` where the contract forbids that answer. */
 export function judge(state: State, issued: Issued, answer: unknown, scale: Scale): State | undefined {
@@ -66,9 +68,7 @@ export function judge(state: State, issued: Issued, answer: unknown, scale: Scal
     case 'epoch':
       return judgeEpoch(state, answer as { epoch: number; now: number }, scale)
     case 'moveEpoch':
-      return near(answer as number, state, scale) && (answer as number) >= state.epoch
-        ? { ...state, epoch: answer as number }
-        : undefined
+      return judgeMove(state, answer as number, scale)
   }
 }
 
@@ -127,7 +127,13 @@ function judgeLease(
 }
 
 function judgeEpoch(state: State, answer: { epoch: number; now: number }, scale: Scale): State | undefined {
-  return answer.epoch === state.epoch && near(answer.now, state, scale) ? state : undefined
+  if (answer.epoch !== state.epoch || !near(answer.now, state, scale)) return undefined
+  return { ...state, told: Math.max(state.told, answer.now) }
+}
+
+function judgeMove(state: State, epoch: number, scale: Scale): State | undefined {
+  const reaches = epoch >= state.epoch && epoch >= state.told
+  return reaches && near(epoch, state, scale) ? { ...state, epoch } : undefined
 }
 
 const NOBODY: User = { entries: {}, notBefore: 0, barred: 0, expires: 0, latest: 0 }

@@ -1,7 +1,7 @@
 /** What the session and its store did for this step. */
 import { html, type Html } from './html.ts'
 import type { TokenSight, View, WorkSight } from './view.ts'
-import { OUTCOMES } from './words.ts'
+import { CALLS, OUTCOMES } from './words.ts'
 
 export function facts(view: View): Html {
   const { session, work, token, madeBy, server } = view
@@ -42,7 +42,9 @@ function absent({ session }: View): string {
 function trips({ trips: all }: WorkSight): Html {
   if (all.length === 0) return html`no trip`
   const total = all.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
-  const list = all.map(({ what, answer }) => html`<li><code>${what}</code> ${answer}</li>`)
+  const list = all.map(
+    ({ what, answer }) => html`<li><code>${what}</code> ${CALLS[what]}${answer !== 'done' && `: ${answer}`}</li>`,
+  )
   return html`${all.length} ${all.length === 1 ? 'trip' : 'trips'}, ${total.toFixed(1)} ms
     <ol class="trips">
       ${list}

@@ -20,9 +20,7 @@ export function document(view: View, page: Page): string {
         <meta name="color-scheme" content="light dark" />
         <title>${title}</title>
         <link rel="icon" href="${ICON}" />
-        <style>
-          ${trusted(STYLE)}
-        </style>
+        ${STYLE_ELEMENT}
       </head>
       <body data-address="${address(view, page.path)}">
         <a class="skip" href="#step">Skip to the form</a>
@@ -39,9 +37,7 @@ export function document(view: View, page: Page): string {
           </div>
         </main>
         <footer><p>Everything here runs on your machine. No money moves.</p></footer>
-        <script>
-          ${trusted(SCRIPT)}
-        </script>
+        ${SCRIPT_ELEMENT}
       </body>
     </html> `.text
 }
@@ -105,6 +101,10 @@ const MARK = trusted(
 const ICON = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><g fill="none" stroke="#1f7a6b" stroke-width="4" stroke-linecap="round"><circle cx="16" cy="21" r="7"/><path d="M4 4 11.5 15.5M28 4 20.5 15.5"/></g></svg>',
 )}`
+
+// Whole, because the policy below knows them by their exact text.
+const STYLE_ELEMENT = trusted(`<style>${STYLE}</style>`)
+const SCRIPT_ELEMENT = trusted(`<script>${SCRIPT}</script>`)
 
 /** Only what is in the document itself may run or style it. */
 export const POLICY = [

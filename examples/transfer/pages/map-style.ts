@@ -3,6 +3,8 @@ export const MAP_STYLE = `
 .map { display: grid; margin-top: 1.25rem; font-size: 0.875rem; line-height: 1.4; }
 .node { border: 1px solid var(--line); border-radius: 0.75rem; background: var(--sunken); padding: 0.75rem 0.875rem; align-self: center; min-width: 0; }
 .node p { color: var(--soft); overflow-wrap: anywhere; }
+.node code { white-space: nowrap; }
+.lost { display: none; }
 .server { align-self: stretch; display: grid; gap: 0.25rem; align-content: start; border: 2px solid var(--line); }
 .server h3 { display: flex; align-items: center; gap: 0.5rem; }
 .roles { display: flex; flex-wrap: wrap; gap: 0.25rem; min-height: 1.625rem; }
@@ -17,6 +19,10 @@ export const MAP_STYLE = `
 [data-state='starting'] .state::before { content: '◐'; color: var(--soft); }
 [data-state='down'] .state::before { content: '✕'; color: var(--bad); font-weight: 700; }
 [data-state='down'] .state { color: var(--bad); }
+.map [data-state='down'] { border: 2px dotted var(--bad); background: repeating-linear-gradient(135deg, transparent 0 7px, var(--bad-wash) 7px 9px); }
+.server-A[data-state='down'] ~ .own-A, .server-B[data-state='down'] ~ .own-B { border: 1px dotted var(--bad); }
+.server-A[data-state='down'] ~ .own-A .lost, .server-B[data-state='down'] ~ .own-B .lost { display: inline; color: var(--bad); }
+.server-A[data-state='down'] ~ .own-A .alive, .server-B[data-state='down'] ~ .own-B .alive { display: none; }
 .kill { font-size: 0.8125rem; margin-top: 0.25rem; background: var(--surface); }
 .kill:hover { border-color: var(--bad); color: var(--bad); }
 .live { margin-top: 1.125rem; color: var(--soft); min-height: 1.55em; }
@@ -35,6 +41,9 @@ export const MAP_STYLE = `
   .map { grid-template-columns: 1fr 1fr; column-gap: 0.75rem; }
   .browser, .balancer, .line, .fan-out, .fan-in, .stores-one .store { grid-column: 1 / -1; }
   .browser, .balancer, .stores-one .store { justify-self: center; text-align: center; min-width: 60%; }
+  .browser, .stores-one .store { display: flex; flex-wrap: wrap; justify-content: center; align-items: baseline; column-gap: 0.5rem; }
+  .node { padding: 0.5rem 0.625rem; }
+  .kill { padding-inline: 0.5rem; }
   .wire { height: 1.75rem; }
   .line { height: 1.25rem; min-height: 1.25rem; }
   .server-A, .straight-A, .own-A { grid-column: 1; }

@@ -24,20 +24,27 @@ export function map(view: View, page: Page): Html {
       ${fork('fan-out')} ${SERVER_NAMES.map((name) => serverNode(view, page, name))}
       ${world.store === 'one' ? [fork('fan-in'), ONE_STORE] : SERVER_NAMES.map(ownStore)}
     </div>
-    <p class="live" role="status" id="live">${liveWords(view)}</p>
+    <p class="live" role="status" id="live">${liveWords(view, page)}</p>
   </section>`
 }
 
+/** The cookie that counts: of a session, whether this server knows it or not, or of a visitor with nothing stored. */
 function cookieRank({ session }: View): string {
-  return session.userId === undefined ? 'visit' : 'sid'
+  return session.userId === undefined && session.status !== 'lapsed' ? 'visit' : 'sid'
+}
+
+/** What the server did that answers. */
+function part({ token }: View): string {
+  if (token === 'none sent') return 'answered'
+  return token === 'accepted' ? 'received it' : 'refused it'
 }
 
 function serverNode(view: View, page: Page, name: ServerName): Html {
   const { state, pid } = view.surroundings.servers[name]
   const answers = view.server === name
-  const roles = [view.madeBy === name && 'made the form', answers && 'answered'].filter((role) => role !== false)
+  const roles = [view.madeBy === name && 'made the form', answers && part(view)].filter((role) => role !== false)
   return html`<div class="node server server-${name}" data-server="${name}" data-state="${state}">
-    <h3><span class="chip chip-${name}" aria-hidden="true">${name}</span> Server ${name}</h3>
+    <h3>Server <span class="chip chip-${name}">${name}</span></h3>
     <p class="roles">${roles.map((role) => html`<span class="role">${role}</span> `)}</p>
     <p class="state"><span data-words>${stateWords({ state, pid })}</span></p>
     <form method="post" action="/control/kill" data-kill>
@@ -55,9 +62,10 @@ function stateWords({ state, pid }: ServerSight): string {
   return state === 'down' ? 'killed; back in seconds' : 'starting'
 }
 
-function liveWords({ surroundings: { servers }, world }: View): string {
+function liveWords({ surroundings: { servers }, world }: View, page: Page): string {
   const down = SERVER_NAMES.filter((name) => servers[name].state !== 'up')
-  return down.length === 0 ? world.invitation : `Server ${down.join(' and ')} is down, and comes back in a few seconds.`
+  if (down.length > 0) return `Server ${down.join(' and ')} is down, and comes back in a few seconds.`
+  return page.status === 403 ? 'Both servers are up.' : world.invitation
 }
 
 const ONE_STORE = html`<div class="node store">
@@ -77,7 +85,7 @@ function ownStore(name: ServerName): Html {
     </svg>
     <div class="node store own-${name}">
       <h3>Memory of ${name}</h3>
-      <p>of this process only</p>
+      <p><span class="alive">of this process only</span><span class="lost">gone with the process</span></p>
     </div>`
 }
 

@@ -90,7 +90,11 @@ h1 { font-size: 1rem; font-weight: 400; color: var(--soft); flex: 1; min-width: 
 .worlds [aria-current] { background: var(--accent-wash); color: var(--ink); box-shadow: inset 0 0 0 2px var(--accent); }
 .worlds [aria-current] strong::after { content: ' ✓'; color: var(--accent); }
 @media (min-width: 44rem) { .worlds { grid-template-columns: repeat(3, 1fr); } }
-@media (max-width: 43.99rem) { .worlds a { padding-block: 0.4375rem; line-height: 1.4; } }
+@media (max-width: 43.99rem) {
+  .worlds { grid-template-columns: repeat(3, 1fr); }
+  .worlds a { padding: 0.5rem; text-align: center; }
+  .worlds li span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+}
 `
 
 const FORMS = `
@@ -126,7 +130,7 @@ button:disabled, [aria-disabled='true'] { cursor: default; color: var(--soft); b
 `
 
 const DATA = `
-.chip { display: inline-grid; place-items: center; min-width: 1.5rem; height: 1.5rem; padding: 0 0.375rem; border-radius: 0.375rem; font-weight: 700; font-size: 0.8125rem; line-height: 1; vertical-align: -0.125em; }
+.chip { display: inline-grid; place-items: center; min-width: 1.5rem; height: 1.5rem; padding: 0 0.375rem; border-radius: 0.375rem; font-weight: 700; font-size: 0.8125rem; line-height: 1; }
 .chip-A { color: var(--a); background: var(--a-wash); box-shadow: inset 0 0 0 1px var(--a); }
 .chip-B { color: var(--b); background: var(--b-wash); box-shadow: inset 0 0 0 1px var(--b); border-radius: 0.75rem; }
 .facts dl { margin-top: 0.75rem; }
@@ -134,6 +138,7 @@ const DATA = `
 .facts dl > div:first-child { border: 0; }
 dt { color: var(--soft); }
 .trips { margin-top: 0.25rem; color: var(--soft); }
+.trips li { padding-inline-start: 1rem; text-indent: -1rem; }
 .trips code { color: var(--ink); }
 .summary { margin: 1rem 0 1.25rem; padding: 0.375rem 1rem; background: var(--sunken); border: 1px solid var(--line); border-radius: 0.5rem; max-width: 26rem; }
 .summary > div { display: flex; justify-content: space-between; gap: 1rem; padding: 0.5rem 0; }

@@ -26,10 +26,17 @@ export function refusedPage(view: View, reason: CsrfReason): Page {
         <p class="small">In Holdfast’s words: <code>${reason}</code></p>
       </div>
       <p class="actions">
-        <a class="button" href="${address(view, 'entry')}">Open the form again</a>
-        ${world.id !== 'shared' && html`<a href="/shared/">The same visit in the shared world</a>`}
+        ${wayOn(view)} ${world.id !== 'shared' && html`<a href="/shared/">The same visit in the shared world</a>`}
       </p>`,
   }
+}
+
+/** In the memory world the other server still knows the visitor; elsewhere a lapsed session is over. */
+function wayOn(view: View): Html {
+  const over = view.session.status === 'lapsed' && view.world.id !== 'memory'
+  return over
+    ? html`<a class="button" href="${address(view, '')}">Sign in again</a>`
+    : html`<a class="button" href="${address(view, 'entry')}">Open the form again</a>`
 }
 
 function whyRefused(view: View, reason: CsrfReason): Html {
@@ -97,4 +104,16 @@ export const OUTCOMES: Readonly<Record<CommitOutcome, string>> = {
   saved: 'written before this page was sent',
   merged: 'written together with another request’s change',
   gone: 'the session is over; the change was dropped',
+}
+
+/** What each call to the store is for. */
+export const CALLS: Readonly<Record<string, string>> = {
+  load: 'read the session',
+  create: 'store it for the first time',
+  replace: 'write, if unchanged since it was read',
+  touch: 'move the idle deadline',
+  end: 'mark it as ended, on every server',
+  enroll: 'enter it in the user’s list',
+  withdraw: 'take it off the user’s list',
+  roll: 'read the user’s list',
 }

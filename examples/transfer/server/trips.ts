@@ -75,7 +75,7 @@ function timed(what: string, call: () => unknown): unknown {
 
 function wordFor(what: string, answer: unknown): string {
   if (what === 'load') return wordForRecord(answer)
-  if (typeof answer === 'string') return answer
+  if (what === 'touch' && answer !== 'touched') return String(answer)
   if (typeof answer === 'object' && answer !== null && 'done' in answer)
     return answer.done === true ? 'done' : 'conflict'
   return 'done'

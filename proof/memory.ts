@@ -230,8 +230,11 @@ function post(agent: Agent, port: number, path: string, cookie?: string): Promis
   })
 }
 
+/** `used_memory`, without the buffers of connections, which come and go. */
 async function usedMemory(redis: RedisServer): Promise<number> {
-  return Number(/used_memory:(\d+)/.exec(await redis.cli('info', 'memory'))?.[1])
+  const memory = await redis.cli('info', 'memory')
+  const field = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1])
+  return field('used_memory') - field('mem_clients_normal')
 }
 
 /** The length of one stored session. */

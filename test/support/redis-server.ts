@@ -137,6 +137,7 @@ class LocalRedisServer implements RedisServer {
   async cli(...args: string[]): Promise<string> {
     const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...args], {
       timeout: START_TIMEOUT,
+      maxBuffer: 64 * 1024 * 1024,
     })
     return stdout.trim()
   }

@@ -33,7 +33,7 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout queue 2s
-  default-server check inter 200ms fall 1 rise 1
+  default-server check inter 100ms fall 1 rise 1
   http-error status 502 content-type "text/html; charset=utf-8" file "${sorry.interrupted}" hdr cache-control no-store
   http-error status 503 content-type "text/html; charset=utf-8" file "${sorry.nobody}" hdr cache-control no-store
 `
@@ -66,6 +66,7 @@ backend control
 `
 }
 
+/** `static-rr`: with `roundrobin`, a server that comes back is given several turns in a row to catch up. */
 function backend(plan: Plan): (world: World) => string {
   return (world) => {
     const pins = world.balancing === 'pins'
@@ -74,7 +75,7 @@ function backend(plan: Plan): (world: World) => string {
     )
     return `
 backend ${world.id}
-  balance roundrobin
+  balance static-rr
   http-request disable-l7-retry unless METH_GET
 ${pins ? `  cookie ${PIN_COOKIE} insert indirect nocache httponly\n` : ''}${servers.join('\n')}
 `

@@ -1,0 +1,128 @@
+/** Debian's Chromium, and the page of the demonstration as a visitor uses it. */
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
+const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: [...flags, ...quiet] })
+}
+
+/** What the page says of the step it shows. */
+export interface Told {
+  readonly madeBy: string | undefined
+  readonly answeredBy: string | undefined
+  readonly refused: boolean
+}
+
+/** One visitor with an empty jar. */
+export class Visitor {
+  readonly page: Page
+  /** Every request that went out since the visitor came. */
+  readonly requests: string[] = []
+  /** What a script complained of. */
+  readonly complaints: string[] = []
+
+  private constructor(page: Page) {
+    this.page = page
+    page.setDefaultTimeout(15_000)
+    page.on('request', (request) => this.requests.push(new URL(request.url()).pathname))
+    page.on('pageerror', (error) => this.complaints.push(error.message))
+    page.on('console', (message) => {
+      // Chromium reports every answer with a status of an error; what the pages do with it is tested.
+      if (message.type() === 'error' && !/status of 4/.test(message.text())) this.complaints.push(message.text())
+    })
+  }
+
+  static async arrive(browser: Browser, address: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+    const context = await browser.newContext(options)
+    const visitor = new Visitor(await context.newPage())
+    await visitor.page.goto(address)
+    return visitor
+  }
+
+  async leave(): Promise<void> {
+    await this.page.context().close()
+  }
+
+  heading(): Promise<string> {
+    return this.page.locator('#step-title').innerText()
+  }
+
+  told(): Promise<Told> {
+    return this.page.locator('#map-title').innerText().then(understand)
+  }
+
+  text(): Promise<string> {
+    return this.page.locator('main').innerText()
+  }
+
+  async signIn(name = 'visitor'): Promise<void> {
+    await this.page.getByLabel('Your name').fill(name)
+    await this.press('Sign in')
+  }
+
+  /** Presses a button that leads to another page, and waits for that page. */
+  async press(name: string | RegExp): Promise<void> {
+    const button = this.page.getByRole('button', { name, exact: typeof name === 'string' })
+    await Promise.all([this.page.waitForEvent('load'), button.click()])
+  }
+
+  async follow(name: string | RegExp): Promise<void> {
+    await Promise.all([this.page.waitForEvent('load'), this.page.getByRole('link', { name }).click()])
+  }
+
+  /** What the form of this step would send. */
+  fields(): Promise<Record<string, string>> {
+    return this.page.locator('.step form').evaluate(readForm)
+  }
+
+  /** Kills a server by its button, and waits until the page shows it dead. */
+  async kill(server: string): Promise<void> {
+    const node = this.node(server)
+    await node.getByRole('button').click()
+    await node.and(this.page.locator('[data-state=down]')).waitFor()
+  }
+
+  /** Waits until the page shows the server as up. */
+  async isBack(server: string): Promise<void> {
+    await this.node(server).and(this.page.locator('[data-state=up]')).waitFor()
+  }
+
+  /** What has the keyboard's focus, and whether one can see that it has. */
+  focused(): Promise<{ text: string; seen: boolean }> {
+    return this.page.locator(':focus').evaluate(readFocus)
+  }
+
+  node(server: string): ReturnType<Page['locator']> {
+    return this.page.locator(`[data-server=${server}]`)
+  }
+}
+
+/** Runs in the page, whose types are not ours. */
+function readForm(form: unknown): Record<string, string> {
+  const { FormData } = globalThis as unknown as { FormData: new (form: unknown) => Iterable<[string, string]> }
+  return Object.fromEntries(new FormData(form))
+}
+
+interface Focused {
+  readonly innerText: string
+  getBoundingClientRect(): { readonly top: number }
+}
+
+/** Runs in the page, whose types are not ours. */
+function readFocus(element: unknown): { text: string; seen: boolean } {
+  const { getComputedStyle } = globalThis as unknown as {
+    getComputedStyle: (element: unknown) => { outlineStyle: string; outlineWidth: string }
+  }
+  const { outlineStyle, outlineWidth } = getComputedStyle(element)
+  const { innerText, getBoundingClientRect } = element as Focused
+  const { top } = getBoundingClientRect.call(element)
+  return { text: innerText, seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 && top >= 0 }
+}
+
+function understand(sentence: string): Told {
+  const [, madeBy] = /Server (.) made/.exec(sentence) ?? []
+  const [, received] = /Server (.) (?:received|answered)/.exec(sentence) ?? []
+  return { madeBy, answeredBy: received ?? madeBy, refused: sentence.includes('refused') }
+}

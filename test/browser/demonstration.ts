@@ -1,0 +1,90 @@
+/** Starts the demonstration as `npm start` does, and stops it. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('../../build/examples/transfer/main.js', import.meta.url))
+
+export interface Demonstration extends AsyncDisposable {
+  readonly url: string
+  readonly process: ChildProcess
+  /** What it has printed so far. */
+  readonly output: () => string
+  /** Resolves once it has printed this. */
+  says(text: string | RegExp): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+/** Resolves once the page can be opened. */
+export async function startDemonstration(...args: string[]): Promise<Demonstration> {
+  const started = runLauncher('--port', '0', ...args)
+  await started.says(/Open +http:\/\/localhost:\d+/)
+  return { ...started, url: /http:\/\/localhost:\d+/.exec(started.output())?.[0] ?? '' }
+}
+
+/** Starts the launcher, whatever comes of it. */
+export function runLauncher(...args: string[]): Omit<Demonstration, 'url'> {
+  const launcher = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  for (const stream of [launcher.stdout, launcher.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (printed += text))
+  }
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    if (launcher.exitCode !== null || launcher.signalCode !== null) return
+    launcher.kill(signal)
+    await once(launcher, 'close')
+  }
+  return {
+    process: launcher,
+    output: () => printed,
+    says: (text) =>
+      until(
+        () => (typeof text === 'string' ? printed.includes(text) : text.test(printed)),
+        () => printed,
+      ),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** Waits for a condition of the outer world; at most 20 seconds. */
+export async function until(condition: () => boolean, explain: () => string = String): Promise<void> {
+  const deadline = performance.now() + 20_000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`It never came: ${condition.toString()}\n${explain()}`)
+    await pause(25)
+  }
+}
+
+/** The processes below a process, and those below them. */
+export function descendants(pid: number): number[] {
+  const children = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && parentOf(Number(entry)) === pid)
+    .map(Number)
+  return children.flatMap((child) => [child, ...descendants(child)])
+}
+
+export function isAlive(pid: number): boolean {
+  return stateOf(pid) !== undefined && stateOf(pid) !== 'Z'
+}
+
+function parentOf(pid: number): number | undefined {
+  const fields = statusOf(pid)
+  return fields === undefined ? undefined : Number(fields[1])
+}
+
+function stateOf(pid: number): string | undefined {
+  return statusOf(pid)?.[0]
+}
+
+/** What follows the program's name in `/proc/<pid>/stat`: state, parent, and more. */
+function statusOf(pid: number): string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return undefined
+  }
+}

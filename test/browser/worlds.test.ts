@@ -1,0 +1,199 @@
+/** The page in a real browser: the same visit in the three worlds, and what a killed server does to each. */
+import type { Browser } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+
+import { launchChromium, Visitor, type Told } from './chromium.ts'
+import { startDemonstration, type Demonstration } from './demonstration.ts'
+
+let demonstration: Demonstration
+let browser: Browser
+const visitors: Visitor[] = []
+
+beforeAll(async () => {
+  ;[demonstration, browser] = await Promise.all([startDemonstration(), launchChromium()])
+})
+
+afterAll(async () => {
+  await browser.close()
+  await demonstration.stop()
+})
+
+afterEach(async () => {
+  for (const visitor of visitors) expect(visitor.complaints).toEqual([])
+  await Promise.all(visitors.splice(0).map((visitor) => visitor.leave()))
+})
+
+async function arrive(world: string, options = {}): Promise<Visitor> {
+  const visitor = await Visitor.arrive(browser, `${demonstration.url}/${world}/`, options)
+  visitors.push(visitor)
+  return visitor
+}
+
+/** From the sign-in page to the receipt. Answers what each page said. */
+async function transfer(visitor: Visitor): Promise<Told[]> {
+  const told = [await visitor.told()]
+  await visitor.signIn()
+  told.push(await visitor.told())
+  for (const button of ['Continue', 'Continue', /^Transfer/]) {
+    await visitor.press(button)
+    told.push(await visitor.told())
+  }
+  return told
+}
+
+function other(server: string | undefined): string {
+  return server === 'A' ? 'B' : 'A'
+}
+
+/** Every page comes from the other server than the one before, which made its form. */
+function expectAlternation(told: readonly Told[]): void {
+  for (const [at, { madeBy, answeredBy }] of told.entries()) {
+    if (at === 0) continue
+    const before = told[at - 1]?.answeredBy
+    expect({ at, madeBy, answeredBy }).toEqual({ at, madeBy: before, answeredBy: other(before) })
+  }
+}
+
+describe('the shared world', () => {
+  it('brings a transfer to its end though each step lands on the other server', async () => {
+    const visitor = await arrive('shared')
+    expectAlternation(await transfer(visitor))
+    expect(await visitor.heading()).toBe('Done')
+    expect(await visitor.text()).toContain('3 of 3 forms went to the other server.')
+  })
+
+  it('keeps one session and counts its versions up, whichever server answers', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn()
+    const sight = async (): Promise<string[]> => visitor.page.locator('.facts dd').allInnerTexts()
+    const [, , handle, version] = await sight()
+    await visitor.press('Continue')
+    const [, token, handleAfter, versionAfter, store, commit] = await sight()
+    expect({ token, handleAfter }).toEqual({ token: 'accepted', handleAfter: handle })
+    expect(Number(versionAfter)).toBe(Number(version) + 1)
+    expect(store).toMatch(/load read the session: found[\s\S]*replace/)
+    expect(commit).toMatch(/^saved/)
+  })
+
+  it('sends nothing but the page itself through the alternation', async () => {
+    const visitor = await arrive('shared')
+    await transfer(visitor)
+    const pages = visitor.requests.filter((path) => !path.startsWith('/control/'))
+    expect(pages).toEqual(['/shared/', '/shared/sign-in', '/shared/entry', '/shared/details', '/shared/confirm'])
+  })
+
+  it('goes on while a server is dead, and when it is back', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn()
+    await visitor.press('Continue')
+    const maker = String((await visitor.told()).answeredBy)
+    await visitor.kill(maker)
+    await visitor.press('Continue')
+    expect(await visitor.told()).toEqual({ madeBy: maker, answeredBy: other(maker), refused: false })
+    await visitor.isBack(maker)
+    await visitor.press(/^Transfer/)
+    expect(await visitor.heading()).toBe('Done')
+    await visitor.follow('Make another transfer')
+    const answered = [(await visitor.told()).answeredBy]
+    await visitor.press('Continue')
+    answered.push((await visitor.told()).answeredBy)
+    expect(answered.toSorted()).toEqual(['A', 'B'])
+  })
+
+  it('goes on when the server is killed whose turn it would have been', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn()
+    const maker = (await visitor.told()).answeredBy
+    await visitor.kill(other(maker))
+    await visitor.press('Continue')
+    expect(await visitor.told()).toEqual({ madeBy: maker, answeredBy: maker, refused: false })
+    await visitor.isBack(other(maker))
+  })
+
+  it('carries a transfer out once, however often its form is sent', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn()
+    await visitor.press('Continue')
+    await visitor.press('Continue')
+    const confirmation = visitor.page.locator('.step form')
+    const again = await confirmation.evaluate((form: { outerHTML: string }) => form.outerHTML)
+    await visitor.press(/^Transfer/)
+    await visitor.page.locator('.step').evaluate((step: { innerHTML: string }, html) => (step.innerHTML = html), again)
+    await visitor.press(/^Transfer/)
+    expect(await visitor.text()).toContain('The transfer was carried out once.')
+    expect(await visitor.page.getByText('Your transfers').count()).toBe(0)
+  })
+
+  it('refuses every form of a session that was signed out, on both servers', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn()
+    const fields = await visitor.fields()
+    await visitor.press('Sign out')
+    expect(await visitor.heading()).toBe('Sign in')
+    for (const server of ['one', 'the other']) {
+      const answer = await visitor.page.request.post(`${demonstration.url}/shared/entry`, { form: fields })
+      expect({ server, status: answer.status() }).toEqual({ server, status: 403 })
+    }
+  })
+})
+
+describe('the memory world', () => {
+  it('refuses the first form, and the page says why', async () => {
+    const visitor = await arrive('memory')
+    await visitor.signIn()
+    const maker = (await visitor.told()).answeredBy
+    await visitor.press('Continue')
+    expect(await visitor.told()).toEqual({ madeBy: maker, answeredBy: other(maker), refused: true })
+    const text = await visitor.text()
+    expect(text).toContain('Your form was refused, and nothing was transferred.')
+    expect(text).toContain(`Server ${maker} made this form and keeps your session in its own memory.`)
+    expect(text).toContain(`server ${other(maker)}, which has never heard of that session`)
+  })
+
+  it('refuses it again after the form was opened again', async () => {
+    const visitor = await arrive('memory')
+    await visitor.signIn()
+    await visitor.press('Continue')
+    await visitor.follow('Open the form again')
+    expect(await visitor.heading()).toBe('Amount')
+    await visitor.press('Continue')
+    expect((await visitor.told()).refused).toBe(true)
+  })
+})
+
+describe('the sticky world', () => {
+  it('works while nothing happens, because every step lands on one server', async () => {
+    const visitor = await arrive('sticky')
+    const servers = new Set((await transfer(visitor)).map(({ answeredBy }) => answeredBy))
+    expect(await visitor.heading()).toBe('Done')
+    expect(servers.size).toBe(1)
+  })
+
+  it('signs the visitor out once that server is killed', async () => {
+    const visitor = await arrive('sticky')
+    await visitor.signIn()
+    await visitor.press('Continue')
+    const pinned = String((await visitor.told()).answeredBy)
+    await visitor.kill(pinned)
+    await visitor.press('Continue')
+    expect(await visitor.told()).toEqual({ madeBy: pinned, answeredBy: other(pinned), refused: true })
+    expect(await visitor.text()).toContain('you are signed out')
+    await visitor.follow('Sign in again')
+    expect(await visitor.heading()).toBe('Sign in')
+    await visitor.isBack(pinned)
+  })
+})
+
+describe('the switch', () => {
+  it('leads to the other worlds, each of which is a visit of its own', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn('in the shared world')
+    await visitor.follow(/^Memory/)
+    expect(await visitor.heading()).toBe('Sign in')
+    await visitor.signIn('in the memory world')
+    await visitor.follow(/^Shared/)
+    expect(await visitor.page.locator('.account').innerText()).toContain('in the shared world')
+    const cookies = (await visitor.page.context().cookies()).map(({ name }) => name)
+    expect(cookies).toEqual(expect.arrayContaining(['shared-sid', 'memory-sid']))
+  })
+})

@@ -17,7 +17,7 @@ import { files, literals, properties } from './source.mjs'
 const required = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/telemetry.md']
 
 /** Those of them that are still being written; a document that is there must leave this list. @type {readonly string[]} */
-const awaited = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/telemetry.md']
+const awaited = /** @type {string[]} */ ([])
 
 /** Tables whose first column is a list of names that the source has too. */
 const tables = [

@@ -9,12 +9,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { refuseUnknown } from '../core/options.ts'
 import type { RequestFacts } from '../core/request.ts'
-import { settingsOf } from '../core/sessions.ts'
 import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { answerToCallback } from './callback.ts'
 import { factsOf } from './facts.ts'
-import { answerWith, type ErrorHandling, mount, mountsOf, type RouteOptions, send, someMountsOf } from './mount.ts'
+import {
+  answerWith,
+  type ErrorHandling,
+  mount,
+  mountsOf,
+  type RouteOptions,
+  send,
+  settingsFor,
+  someMountsOf,
+} from './mount.ts'
 import { dangerouslySkipCsrf, type SkippedRoute } from './skip-csrf.ts'
 
 export type { ErrorHandling, RouteOptions } from './mount.ts'
@@ -56,7 +64,7 @@ export interface ExpressOptions {
 /** Session and CSRF for every route below. Throws `OptionsError`. */
 export function holdfast<Data extends object>(sessions: Sessions<Data>, options: ExpressOptions = {}): Middleware {
   const { as, forwards, skips, waits } = resolve(options)
-  const { callbacks } = settingsOf(sessions)
+  const { callbacks } = settingsFor(sessions)
 
   return function holdfastSession(request, response, next) {
     const declared = (request as Declared)[ROUTE] ?? EVERY_ROUTE

@@ -10,7 +10,6 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { refuseUnknown } from '../core/options.ts'
 import type { RequestFacts } from '../core/request.ts'
-import { settingsOf } from '../core/sessions.ts'
 import { matchCallback } from '../csrf/callback.ts'
 import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Callback, Session, Sessions } from '../types.ts'
@@ -19,7 +18,7 @@ import { resubmission } from './callback.ts'
 import { factsOf } from './facts.ts'
 import { privateCacheControl, REPRESENTATION } from './head.ts'
 import { keepPrivate } from './held-response.ts'
-import { type ErrorHandling, mount, type Mount, type RouteOptions, someMountsOf } from './mount.ts'
+import { type ErrorHandling, mount, type Mount, type RouteOptions, settingsFor, someMountsOf } from './mount.ts'
 import { dangerouslySkipCsrf } from './skip-csrf.ts'
 
 export type { ErrorHandling, RouteOptions } from './mount.ts'
@@ -56,8 +55,6 @@ interface Visited extends FastifyRequest {
   [key: symbol]: Mount<object> | RequestFacts | undefined
 }
 
-type Done = (error?: Error) => void
-
 /** One manager in one Fastify application. */
 class Registration {
   readonly as: string
@@ -76,7 +73,7 @@ class Registration {
       throw new OptionsError('errors', "errors must be 'answer' or 'forward'.")
     this.as = as
     this.#sessions = sessions
-    this.#callbacks = settingsOf(sessions).callbacks
+    this.#callbacks = settingsFor(sessions).callbacks
     this.#forwards = errors === 'forward'
   }
 
@@ -156,13 +153,15 @@ class Registration {
 }
 
 /** The plugin: session and CSRF for every route of the application it is registered in, also for those in its plugins. */
-export function holdfast(app: FastifyInstance, options: FastifyOptions, done: Done): void {
+export async function holdfast(app: FastifyInstance, options: FastifyOptions): Promise<void> {
+  // Asynchronous for the sake of what is thrown here: with a callback it would end the process.
   const registration = new Registration(options)
   app.decorateRequest(registration.as, {
     getter(this: FastifyRequest) {
       return registration.session(this)
     },
   })
+  app.addHook('onRoute', ({ config }) => checkRoute(config?.holdfast))
   // A hook that neither calls back nor answers a promise is waited for: what has nothing to wait for calls back at once.
   app.addHook('onRequest', (request, reply, next) => {
     const opening = registration.open(request, reply)
@@ -178,7 +177,6 @@ export function holdfast(app: FastifyInstance, options: FastifyOptions, done: Do
     if (settling === undefined) next()
     return settling
   })
-  done()
 }
 
 // What fastify-plugin does: without it the hooks would hold for this plugin's own routes only, of which there are none.
@@ -191,6 +189,15 @@ Object.assign(holdfast, {
 /** The CSRF check of a route with `csrf: 'later'`, once its handler knows the body. Throws `CsrfError`. */
 export function verifyCsrf(request: FastifyRequest, body: unknown): void {
   for (const mounted of someMountsOf(request.raw)) mounted.catchUp(body)
+}
+
+/** Throws for what a route cannot say, when the route is declared. */
+function checkRoute(route: FastifyRouteOptions | undefined): void {
+  if (route === undefined) return
+  refuseUnknown('config.holdfast.', route, { session: 0, fresh: 0, touch: 0, csrf: 0 })
+  const reason = route[dangerouslySkipCsrf]
+  if (reason === undefined || (typeof reason === 'string' && reason.trim() !== '')) return
+  throw new OptionsError('dangerouslySkipCsrf', "[dangerouslySkipCsrf] needs a reason, such as 'signed with HMAC'.")
 }
 
 const EVERY_ROUTE: FastifyRouteOptions = {}

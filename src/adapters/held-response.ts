@@ -13,7 +13,17 @@ import { HoldfastError, LimitError, StoreUnavailableError } from '../errors.ts'
 import type { Visit } from '../core/visit.ts'
 import { answerFor } from './answer.ts'
 import { headOfAnswer, headWithCookies, privateHead } from './head.ts'
-import { type Chunk, isOutgoing, type Outgoing, putBack } from './outgoing.ts'
+import {
+  append,
+  type Chunk,
+  dropUntilEnd,
+  empty,
+  isOutgoing,
+  type Outgoing,
+  prepend,
+  prototypeOf,
+  putBack,
+} from './outgoing.ts'
 
 /** What holding a response needs of a visit. */
 export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'settle' | 'farewell' | 'finish'>
@@ -21,12 +31,21 @@ export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'settle' | 'farewe
 export interface HoldOptions {
   /** Bytes held of what is written after `write` answered `false`. Crossing it is a `LimitError`. */
   readonly limit: number
-  /** Takes the error instead of our own answer; the response is as if nothing had been sent, because nothing was. */
+  /** Takes the error instead of our own answer; the response is as if nothing had been sent, because nothing was. Not for one that goes on being written. */
   readonly forward?: ((error: HoldfastError) => void) | undefined
 }
 
 /** How long a handler whose client has gone may take to answer before its visit counts as over, in milliseconds. */
 const ANSWER_WITHIN = 60_000
+
+/** How long a response whose error is to be forwarded may go on being written, in milliseconds. */
+const END_WITHIN = 100
+
+/** How the visits were settled. */
+interface Outcome {
+  readonly cookies: readonly string[]
+  readonly failure: HoldfastError | undefined
+}
 
 const HOLD: unique symbol = Symbol('holdfast.hold')
 
@@ -85,21 +104,15 @@ class Hold {
   begin(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback'], size?: number): boolean {
     if (!this.#visits.some((visit) => visit.unsettled)) return this.#pass(data, encoding, callback, size)
     this.#hold()
-    this.#settle().then(
-      (cookies) => this.#leave(cookies),
-      (error: unknown) => this.#fail(asOurs(error)),
-    )
+    void this.#settle().then((settled) => this.#leave(settled))
     return this.keep(data, encoding, callback)
   }
 
   /** Keeps a chunk. Answers `false`, as to a `write` on a full socket. */
   keep(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback']): boolean {
-    const response = this.#response
     if (this.#counting && this.#counted >= this.#limit() && data.length > 0) this.#overflow ??= this.#tooMuch()
     if (this.#counting) this.#counted += data.length
-    response.outputData.push({ data: this.#overflow === undefined ? data : '', encoding, callback })
-    response.outputSize += data.length
-    response._onPendingData(data.length)
+    append(this.#response, { data: this.#overflow === undefined ? data : '', encoding, callback })
     return false
   }
 
@@ -134,68 +147,66 @@ class Hold {
     })
   }
 
-  async #settle(): Promise<readonly string[]> {
-    const settled = await Promise.all(this.#visits.map((visit) => visit.settle()))
-    return settled.flatMap(({ cookies }) => cookies)
+  /** Waits for every visit, also where one has failed already: another's new id must not get lost. */
+  async #settle(): Promise<Outcome> {
+    const outcomes = await Promise.allSettled(this.#visits.map((visit) => visit.settle()))
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    const cookies = outcomes.flatMap((outcome, at) =>
+      outcome.status === 'fulfilled' ? outcome.value.cookies : (this.#visits[at]?.farewell() ?? []),
+    )
+    return { cookies, failure: failed === undefined ? this.#overflow : asOurs(failed.reason) }
   }
 
-  #leave(cookies: readonly string[]): void {
-    if (this.#overflow !== undefined) return this.#answer(this.#overflow, cookies)
+  #leave({ cookies, failure }: Outcome): void {
     const response = this.#response
-    if (response._header !== null) this.#sendHead(headWithCookies(response._header, cookies))
-    this.#release()
+    if (failure !== undefined) return this.#fail(failure, cookies)
+    const head = response._header
+    // There is no head where the connection was cut before the application answered.
+    if (head === null) this.#release(head)
+    else this.#release(this.private ? privateHead(head, cookies) : headWithCookies(head, cookies))
   }
 
-  #fail(error: HoldfastError): void {
-    const cookies = this.#visits.flatMap((visit) => visit.farewell())
+  #fail(failure: HoldfastError, cookies: readonly string[]): void {
+    const response = this.#response
     const forward = this.#options.find((options) => options.forward !== undefined)?.forward
-    // What still writes would write into the other answer.
-    if (forward === undefined || !this.#response.finished || this.#closed) return this.#answer(error, cookies)
-    this.#restore()
-    putBack(this.#response, cookies)
-    forward(error)
+    if (forward === undefined || this.#closed) return this.#answer(failure, cookies)
+    void dropUntilEnd(response, END_WITHIN).then((ended) => {
+      if (!ended || this.#closed) return this.#answer(failure, cookies)
+      this.#restore()
+      putBack(response, cookies)
+      forward(failure)
+    })
   }
 
   /** The error's answer takes the place of what was held. A response that still goes on is cut off after it. */
-  #answer(error: HoldfastError, cookies: readonly string[]): void {
+  #answer(failure: HoldfastError, cookies: readonly string[]): void {
     const response = this.#response
-    const answer = answerFor(error, response.req.headers.accept)
+    const answer = answerFor(failure, response.req.headers.accept)
     const ended = response.finished
-    const head = headOfAnswer(response._header ?? '', answer, { cookies, keepAlive: ended && !response._last })
-    const callbacks = response.outputData.flatMap(({ callback }) => callback ?? [])
-    response.statusCode = answer.status
-    response.statusMessage = ''
-    response._onPendingData(-response.outputSize)
-    response.outputSize = 0
-    response.outputData = []
-    const body = response.req.method === 'HEAD' ? '' : answer.body
-    response._onPendingData(body.length)
-    response.outputSize += body.length
-    response.outputData.push({
-      data: body,
+    const callbacks = empty(response).flatMap(({ callback }) => callback ?? [])
+    append(response, {
+      data: response.req.method === 'HEAD' ? '' : answer.body,
       encoding: 'utf8',
-      callback: (failure) => {
-        for (const callback of callbacks) callback(failure)
+      callback: (error) => {
+        for (const callback of callbacks) callback(error)
         if (!ended) response.socket?.destroySoon()
       },
     })
-    this.#sendHead(head)
-    this.#release()
+    response.statusCode = answer.status
+    this.#release(headOfAnswer(response._header ?? '', answer, { cookies, keepAlive: ended && !response._last }))
     if (!ended) response._send = swallow
   }
 
-  #sendHead(head: string): void {
+  /** Lets what is kept leave, under this head. */
+  #release(head: string | null): void {
     const response = this.#response
-    response._header = head
-    response._headerSent = true
-    response.outputData.unshift({ data: head, encoding: 'latin1', callback: null })
-    response.outputSize += head.length
-    response._onPendingData(head.length)
-  }
-
-  #release(): void {
+    if (head !== null) {
+      response._header = head
+      response._headerSent = true
+      prepend(response, { data: head, encoding: 'latin1', callback: null })
+    }
     this.#restore()
-    this.#response._flush()
+    response._flush()
   }
 
   #restore(): void {
@@ -265,10 +276,6 @@ function dropInformation(_data: Chunk['data'], _encoding: Chunk['encoding'], cal
 
 /** The response was answered in its place, and the connection is being closed. */
 const swallow = dropInformation
-
-function prototypeOf(response: Holdable): Outgoing {
-  return Object.getPrototypeOf(response) as Outgoing
-}
 
 function asOurs(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error

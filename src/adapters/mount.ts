@@ -1,10 +1,11 @@
 /** One manager on one request of node:http: what all adapters for it do in the same way. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Settings } from '../core/options.ts'
 import { isSafe, type RequestFacts } from '../core/request.ts'
 import { beginVisit, settingsOf } from '../core/sessions.ts'
 import { UNPARSED, type Settled, type Visit } from '../core/visit.ts'
 import { judgeOrigin } from '../csrf/origin.ts'
-import { CsrfError, type HoldfastError, NotMountedError } from '../errors.ts'
+import { CsrfError, type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { holdResponse, type SettlingVisit } from './held-response.ts'
@@ -20,6 +21,13 @@ export interface RouteOptions {
   readonly fresh?: boolean | undefined
   /** `false`: a request to this route does not count as activity. Default `true`. */
   readonly touch?: boolean | undefined
+}
+
+/** The manager's options. Throws `OptionsError` for what is no manager. */
+export function settingsFor(sessions: object): Settings {
+  const settings: Settings | undefined = settingsOf(sessions as Sessions)
+  if (settings !== undefined) return settings
+  throw new OptionsError('sessions', 'sessions must be what createSessions() answered.')
 }
 
 export class Mount<Data extends object> implements SettlingVisit {

@@ -47,6 +47,55 @@ export function isOutgoing(response: object): response is Outgoing {
   )
 }
 
+/** What an outgoing message's methods are without anybody's wrapping. */
+export function prototypeOf(response: Outgoing): Outgoing {
+  return Object.getPrototypeOf(response) as Outgoing
+}
+
+/** Puts a chunk behind what waits for the socket. */
+export function append(response: Outgoing, chunk: Chunk): void {
+  response.outputData.push(chunk)
+  account(response, chunk.data.length)
+}
+
+/** Puts a chunk before what waits for the socket. */
+export function prepend(response: Outgoing, chunk: Chunk): void {
+  response.outputData.unshift(chunk)
+  account(response, chunk.data.length)
+}
+
+/** Takes out what waits for the socket. */
+export function empty(response: Outgoing): readonly Chunk[] {
+  const chunks = response.outputData
+  response.outputData = []
+  account(response, -response.outputSize)
+  return chunks
+}
+
+function account(response: Outgoing, amount: number): void {
+  response.outputSize += amount
+  response._onPendingData(amount)
+}
+
+/**
+ * Throws away what waits and what is still written, until the application has ended the response: compression, for
+ * one, ends it a little later. Answers whether it did so within so many milliseconds.
+ */
+export function dropUntilEnd(response: ServerResponse & Outgoing, within: number): Promise<boolean> {
+  empty(response)
+  if (response.finished) return Promise.resolve(true)
+  response._send = () => true
+  if (response.writableNeedDrain) forgetDrain(response)
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, within, false)
+    // Emitted in the middle of `end()`, which has to run to its own end.
+    response.once('prefinish', () => {
+      clearTimeout(late)
+      setImmediate(resolve, true)
+    })
+  })
+}
+
 const WRITING = ['write', 'end', 'writeHead', 'flushHeaders', 'on'] as const
 
 /**
@@ -54,13 +103,14 @@ const WRITING = ['write', 'end', 'writeHead', 'flushHeaders', 'on'] as const
  * its head and body are forgotten, and its headers as far as they described that body.
  */
 export function putBack(response: ServerResponse & Outgoing, cookies: readonly string[]): void {
-  response._onPendingData(-response.outputSize)
-  Object.assign(response, { outputData: [], outputSize: 0, _header: null, _headerSent: false, finished: false })
+  empty(response)
+  Object.assign(response, { _header: null, _headerSent: false, finished: false })
   Object.assign(response, { chunkedEncoding: false, _contentLength: null, _trailer: '', strictContentLength: false })
   response._hasBody = response.req.method !== 'HEAD'
   // What wraps these (compression, for one) has seen the end of the response, and would drop another.
-  for (const name of WRITING)
+  for (const name of WRITING) {
     if (Object.hasOwn(response, name)) Object.assign(response, { [name]: ServerResponse.prototype[name] })
+  }
   for (const name of response.getHeaderNames()) if (REPRESENTATION.has(name)) response.removeHeader(name)
   response.statusCode = 200
   response.statusMessage = ''
@@ -68,8 +118,8 @@ export function putBack(response: ServerResponse & Outgoing, cookies: readonly s
   if (response.writableNeedDrain) forgetDrain(response)
 }
 
-/** Node remembers that a write was answered with `false`, and a stream that is piped into the response now would wait for ever. */
+/** Node remembers that a write was answered with `false`, and a stream that is piped into the response would wait for ever. */
 function forgetDrain(response: ServerResponse & Outgoing): void {
-  response.outputData.push({ data: '', encoding: 'latin1', callback: null })
-  response._flush()
+  append(response, { data: '', encoding: 'latin1', callback: null })
+  prototypeOf(response)._flush.call(response)
 }

@@ -12,7 +12,7 @@ import { deferred, FakeVisit, held } from './harness/held.ts'
 import { listen } from './harness/listen.ts'
 
 const UNAVAILABLE = new StoreUnavailableError('The store is down.')
-const SENT = expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' })
+const SENT: unknown = expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' })
 
 /** Whether a promise has an answer once everything that is under way has had its turn. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
@@ -41,7 +41,7 @@ describe('while a response is held', () => {
     await reply
   })
 
-  it('it says of itself what the application knows: begun, and ended', async () => {
+  it('tells of itself what the application knows: begun, and ended', async () => {
     const { visit, response, reply } = await held((r) => r.end('the answer'))
     expect(response.headersSent).toBe(true)
     expect(response.writableEnded).toBe(true)

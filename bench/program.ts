@@ -15,6 +15,9 @@ export interface Program {
   readonly targets?: Readonly<Record<string, number>>
 }
 
+// With Ctrl-C too, what was written is cleared away: by the listeners of this process's end.
+process.once('SIGINT', () => process.exit(130))
+
 /** Runs the comparison with the options of the command line, and prints it. */
 export async function runProgram({ title, contenders, targets = {} }: Program): Promise<void> {
   const { values } = parseArgs({

@@ -19,27 +19,55 @@ const TARGETS: readonly Target[] = [
   { kind: 'express-session' },
 ]
 
-const { values } = parseArgs({
-  options: {
-    target: { type: 'string', multiple: true, default: ['express/lmdb', 'fastify/redis', 'express-session'] },
-    race: { type: 'string', default: '' },
-    quick: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
+interface Options {
+  readonly targets: readonly Target[]
+  readonly races: readonly Race[]
+  readonly size: Size
+  readonly json: boolean
+}
 
-if (values.help) process.stdout.write(usage())
-else await main()
+// With Ctrl-C too, what was started and written is cleared away: by the listeners of this process's end.
+process.once('SIGINT', () => process.exit(130))
 
-async function main(): Promise<void> {
-  const targets = values.target.flatMap(targetsOf)
-  const races = RACES.filter((race) => race.name.includes(values.race))
+const options = readOptions()
+if (typeof options === 'string') {
+  process.stderr.write(options)
+  process.exitCode = 2
+} else {
+  await main(options)
+}
+
+function readOptions(): Options | string {
+  try {
+    const { values } = parseArgs({
+      options: {
+        target: { type: 'string', multiple: true, default: ['express/lmdb', 'fastify/redis', 'express-session'] },
+        race: { type: 'string', default: '' },
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    const races = RACES.filter((race) => race.name.includes(values.race))
+    if (races.length === 0) throw new Error(`No race has '${values.race}' in its name.`)
+    if (values.help) return usage()
+    return {
+      targets: values.target.flatMap(targetsOf),
+      races,
+      size: values.quick ? 'quick' : 'full',
+      json: values.json,
+    }
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\n\n${usage()}`
+  }
+}
+
+async function main({ targets, races, size, json }: Options): Promise<void> {
   if (targets.some((target) => target.kind === 'express-session')) installPeers()
   const columns: Map<Race, Outcome>[] = []
-  for (const target of targets) columns.push(await column(target, races, values.quick ? 'quick' : 'full'))
+  for (const target of targets) columns.push(await column(target, races, size))
   closeConnections()
-  process.stdout.write(values.json ? asJson(targets, races, columns) : asTable(targets, races, columns))
+  process.stdout.write(json ? asJson(targets, races, columns) : asTable(targets, races, columns))
   const broken = columns.some(
     (outcomes, at) => targets[at]?.kind === 'holdfast' && [...outcomes.values()].some(isBroken),
   )
@@ -48,7 +76,7 @@ async function main(): Promise<void> {
 
 function targetsOf(name: string): readonly Target[] {
   const found = name === 'all' ? TARGETS : TARGETS.filter((target) => nameOf(target) === name)
-  if (found.length === 0) throw new Error(`no target ${name}; there are: all ${TARGETS.map(nameOf).join(' ')}`)
+  if (found.length === 0) throw new Error(`There is no target ${name}.`)
   return found
 }
 

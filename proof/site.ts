@@ -1,6 +1,6 @@
 /** An application on two server processes with one store: what the races run against. */
 import { fork, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
@@ -33,6 +33,7 @@ export interface Site {
 /** The secret of every site. */
 export const SECRET = 'a secret of the proofs, for no other use: 5ca1ab1e'
 const STARTING_MOST = 20_000
+const STOPPING_MOST = 5_000
 
 /** A short name, such as `fastify/redis`. */
 export function nameOf(target: Target): string {
@@ -85,8 +86,16 @@ async function openStore(target: Target): Promise<{ url: string; close(): Promis
     const redis = await startRedisServer()
     return { url: redis.url, close: () => redis.stop() }
   }
-  const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-race-'))
-  return { url: `lmdb:${folder}`, close: () => rm(folder, { recursive: true, force: true }) }
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-race-'))
+  const remove = (): void => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', remove)
+  return {
+    url: `lmdb:${folder}`,
+    close: async () => {
+      process.removeListener('exit', remove)
+      remove()
+    },
+  }
 }
 
 async function startServer(
@@ -95,6 +104,8 @@ async function startServer(
   const child = fork(path.join(PROJECT, 'build/proof/server.js'), [JSON.stringify(setup)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [],
+    // On loopback names the cookies go without HTTPS, but not in production.
+    env: { ...process.env, NODE_ENV: 'development' },
   })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const port = await portOf(child)
@@ -102,7 +113,9 @@ async function startServer(
     origin: `http://127.0.0.1:${port}`,
     stop: async () => {
       if (child.connected) child.disconnect()
+      const stuck = setTimeout(() => child.kill('SIGKILL'), STOPPING_MOST)
       await ended
+      clearTimeout(stuck)
     },
   }
 }

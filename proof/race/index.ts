@@ -19,4 +19,4 @@ export const RACES: readonly Race[] = [
   formsAcrossRenewal,
   formsAfterSignOut,
 ]
-export type { Race, Size, Tally } from './race.ts'
+export type { Race, Size } from './race.ts'

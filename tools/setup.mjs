@@ -47,7 +47,7 @@ export function packagesAreThere() {
 
 async function installPackages() {
   if (packagesAreThere()) return []
-  say('Installing npm packages as package-lock.json has them (about 200 MB the first time) …')
+  say('Installing npm packages as package-lock.json has them (about 300 MB on disk) …')
   const { ok, output } = await keepingTheLock(npmInstall)
   if (!ok) return [`npm could not install the packages:\n${output.trim()}`]
   mkdirSync(inProject('node_modules'), { recursive: true })

@@ -18,6 +18,7 @@ export type Target =
 export interface SiteOptions {
   readonly csrf?: 'auto' | 'strict'
   readonly graceTimeout?: HoldfastSetup['graceTimeout']
+  readonly renewalTimeout?: HoldfastSetup['renewalTimeout']
 }
 
 export interface Site {
@@ -77,8 +78,8 @@ export async function onSite<Result>(
 
 function setupOf(target: Target, store: string, options: SiteOptions): HoldfastSetup | ExpressSessionSetup {
   if (target.kind === 'express-session') return { kind: 'express-session', store, secret: SECRET }
-  const { csrf = 'auto', graceTimeout = '60s' } = options
-  return { kind: 'holdfast', adapter: target.adapter, store, secret: SECRET, csrf, graceTimeout }
+  const { csrf = 'auto', graceTimeout = '60s', renewalTimeout = '1h' } = options
+  return { kind: 'holdfast', adapter: target.adapter, store, secret: SECRET, csrf, graceTimeout, renewalTimeout }
 }
 
 async function openStore(target: Target): Promise<{ url: string; close(): Promise<void> }> {

@@ -29,6 +29,8 @@ export interface Actor {
   sessionsOf(user: string): Promise<number | undefined>
   /** Ends every session of the user, where that can be done. */
   revokeUser(user: string): Promise<void>
+  /** Ends every session of the deployment, where that can be done. */
+  revokeAll(): Promise<void>
 }
 
 /** One request as the routes see it. */
@@ -93,6 +95,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   'POST revoke-user': async (actor, { query }) => {
     await actor.revokeUser(query.get('user') ?? '')
+    return {}
+  },
+  'POST revoke-all': async (actor) => {
+    await actor.revokeAll()
     return {}
   },
   'POST renew': async (actor) => {

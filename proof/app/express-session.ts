@@ -91,6 +91,9 @@ function actorOf(carrier: Carrier): Actor {
     revokeUser: async () => {
       throw new Error('express-session has no list of a user’s sessions')
     },
+    revokeAll: async () => {
+      throw new Error('express-session has no way to end all sessions')
+    },
   }
 }
 

@@ -16,6 +16,7 @@ export interface HoldfastSetup {
   readonly secret: string
   readonly csrf: 'auto' | 'strict'
   readonly graceTimeout: Duration
+  readonly renewalTimeout: Duration
 }
 
 /** Starts one server of the application on a free port of the loopback interface. */
@@ -25,6 +26,7 @@ export async function serveHoldfast(setup: HoldfastSetup): Promise<Listening> {
     store: setup.store,
     csrf: setup.csrf,
     graceTimeout: setup.graceTimeout,
+    renewalTimeout: setup.renewalTimeout,
   })
   await sessions.ready()
   return listenWith(setup.adapter, sessions)
@@ -59,6 +61,7 @@ function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
     revokeUser: async (user) => {
       await sessions.revokeUser(user)
     },
+    revokeAll: () => sessions.revokeAll(),
   }
 }
 

@@ -6,8 +6,8 @@ import { inLanes, permutations, tallyOf, upTo, who, type Race, type Size } from 
 /** The pause between two handlers, so that they change the session in the order that is wanted. */
 const STEP = 30
 
-/** What the browser was before: unknown; a visitor with a form open; a guest with something stored. */
-const BEGINNINGS = ['unknown', 'visitor', 'guest'] as const
+/** What the browser was before: unknown; a visitor with a form open; a guest with something stored; signed in as somebody else. */
+const BEGINNINGS = ['unknown', 'visitor', 'guest', 'another'] as const
 type Beginning = (typeof BEGINNINGS)[number]
 
 /** What runs beside the sign-in. None of these renews, signs in or signs out. */
@@ -67,6 +67,8 @@ async function play(
   if (refused !== undefined) return `${name}: answered ${refused.status} ${refused.body.slice(0, 80)}`
   const lost = await takeInOrder(browser, arrived, answers, user)
   if (lost !== undefined) return `${name}: ${lost}`
+  if (beginning === 'another' && (await who(browser, 0)).keys !== undefined)
+    return `${name}: another user’s data came along`
   return (await reachedFrom(site, olderIds(before, arrived, answers), user))
     ? `${name}: an id from before reaches the signed-in session`
     : undefined
@@ -75,7 +77,8 @@ async function play(
 async function begun(site: Site, beginning: Beginning): Promise<Browser> {
   const browser = site.browser()
   if (beginning !== 'unknown') await browser.get(0, '/form')
-  if (beginning === 'guest') await browser.post(1, '/key?key=first')
+  if (beginning === 'another') await browser.post(0, '/sign-in?user=somebody')
+  if (beginning === 'guest' || beginning === 'another') await browser.post(1, '/key?key=first')
   return browser
 }
 

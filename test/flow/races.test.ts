@@ -33,7 +33,7 @@ const RULES: readonly { readonly when: string; readonly rules: readonly (readonl
       [
         'I4: a sign-in beside other requests, in every order, ends signed in, and the id from before reaches nothing',
         signInBeside,
-        216,
+        288,
       ],
     ],
   },

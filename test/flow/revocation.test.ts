@@ -12,6 +12,9 @@ const TARGETS: readonly Target[] = [
 
 afterAll(closeConnections)
 
+/** How often a server asks for the deployment's epoch, in milliseconds. */
+const BEAT = 5_000
+
 async function usersOf(browsers: readonly Browser[]): Promise<Who['user'][]> {
   const asked = await Promise.all(browsers.flatMap((browser) => [0, 1].map((server) => who(browser.copy(), server))))
   return asked.map(({ user }) => user)
@@ -82,6 +85,20 @@ describe.each(TARGETS.map((target) => [nameOf(target), target] as const))('two p
     const browsers = await Promise.all(upTo(4).map((at) => signedIn(site, 'everywhere', at % 2)))
     jsonOf(await (browsers[0] as Browser).copy().post(1, '/sign-out-everywhere'))
     expect(await usersOf(browsers)).toEqual(upTo(8).map(() => null))
+  })
+
+  it('I12: revokeAll ends every session at once on its own server, and within five seconds on the other', async () => {
+    const browsers = await Promise.all(upTo(4).map((at) => signedIn(site, `all${at}`, at % 2)))
+    const begun = performance.now()
+    jsonOf(await site.browser().post(0, '/revoke-all'))
+    for (const browser of browsers) expect((await who(browser.copy(), 0)).user).toBeNull()
+    const [first] = browsers as [Browser]
+    while ((await who(first.copy(), 1)).user !== null) {
+      expect(performance.now() - begun).toBeLessThan(BEAT + 1_000)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    expect(await usersOf(browsers)).toEqual(upTo(8).map(() => null))
+    expect(await usersOf([await signedIn(site, 'afterwards', 1)])).toEqual(['afterwards', 'afterwards'])
   })
 
   it('I3: a request in flight while its user is revoked elsewhere brings nothing back', async () => {

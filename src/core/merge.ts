@@ -56,7 +56,7 @@ function run(base: unknown, mine: unknown, theirs: unknown, options: MergeOption
 
 function mergeAt(path: readonly string[], base: unknown, mine: unknown, theirs: unknown, merging: Merging): unknown {
   const [top] = path
-  if (path.length !== 1 || top === undefined || !merging.whole.has(top)) {
+  if (top === undefined || !merging.whole.has(top)) {
     const from = base ?? NOTHING
     if (isPlainObject(mine) && isPlainObject(theirs) && isPlainObject(from))
       return mergeMembers(path, from, mine, theirs, merging)

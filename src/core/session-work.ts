@@ -85,7 +85,7 @@ export class SessionWork<Data extends object> {
         on: (payload) => {
           const { data, conflicts } = pending.on(payload)
           result = change(data)
-          if (isThenable(result)) throw new TypeError('The function given to session.update() must be synchronous, because it may run again: await before it, not in it.')
+          refusePromise(result)
           return { data, conflicts }
         },
       }
@@ -129,11 +129,13 @@ export class SessionWork<Data extends object> {
     return this.#inTurn(async () => {
       this.#checkSignIn(userId)
       const before = this.identity.holding
-      if (this.identity.detached || (await this.#signInto(userId, carry)) === 'gone') {
-        this.identity.startOver()
-        if ((await this.#signInto(userId, carry)) === 'gone') throw this.#ended()
-      }
       const other = before?.record.userId
+      // Decided once: when the session is lost on the way, what was loaded from it is another user's all the same.
+      const carried = other === undefined || other === userId ? carry : 'drop'
+      if (this.identity.detached || (await this.#signInto(userId, carried)) === 'gone') {
+        this.identity.startOver()
+        if ((await this.#signInto(userId, carried)) === 'gone') throw this.#ended()
+      }
       if (before !== undefined && other !== undefined && other !== userId) await this.#services.store.withdraw(other, before.id.selector)
       channels.lifecycle.publish({ handle: this.identity.handle, what: 'signed-in' })
     })
@@ -251,12 +253,11 @@ export class SessionWork<Data extends object> {
   async #signInto(userId: string, carry: SignInData): Promise<'signed-in' | 'gone'> {
     const { store, settings, random } = this.#services
     const lifetime = settings.timers.absolute + settings.maxRequestTime
-    const before = this.identity.holding?.record.userId
     const selector = (this.identity.holding?.id ?? this.identity.visitor().id).selector
     const { notBefore, now: storeNow } = await store.enroll(userId, selector, lifetime)
     const signedInAt = Math.max(Math.floor(storeNow), notBefore + 1)
     const verifier = freshVerifier(random)
-    const pending = this.#carried(before === undefined || before === userId ? carry : 'drop')
+    const pending = this.#carried(carry)
     const outcome = await this.#write(
       pending,
       (record, now) => raised({ ...record, userId, createdAt: Math.min(record.createdAt, signedInAt), signedInAt }, verifier, now),
@@ -331,7 +332,8 @@ function carriedOver<Data extends object>(data: Data, initial: Data, carry: Sign
   return { ...initial, ...Object.fromEntries(kept) }
 }
 
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+/** A function given to `update` may run again, and its result counts at once. Throws `TypeError` for a promise. */
+export function refusePromise(result: unknown): void {
+  if (typeof result !== 'object' || result === null || typeof (result as { then?: unknown }).then !== 'function') return
+  throw new TypeError('The function given to update() must be synchronous, because it may run again: await before it, not in it.')
 }
-

@@ -11,6 +11,7 @@ import { isBefore } from './resolution.ts'
 import type { Services } from './services.ts'
 import { SessionData, type DataRules } from './session-data.ts'
 import { handleOf } from './session-id.ts'
+import { refusePromise } from './session-work.ts'
 import type { RecordBytes, Selector } from './store.ts'
 
 /** How far ahead of a revocation the session that it spares is moved, in milliseconds. */
@@ -74,6 +75,7 @@ export class Users<Data extends object> {
         if (record === undefined || record.epoch !== entry.record.epoch) return { gone: 'superseded' }
         const stored = decode(record.payload) as Data
         result = change(stored)
+        refusePromise(result)
         return { ...record, payload: data.encode(stored) }
       },
       entry.bytes,

@@ -16,7 +16,10 @@ const name = fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor')
 const path = fc.array(name, { minLength: 1, maxLength: 4 })
 
 /** Mostly small, so that ten thousand cases are soon done. */
-const member = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(0, 1, 'x', null, Number.NaN) }, { weight: 1, arbitrary: storable })
+const member = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(0, 1, 'x', null, Number.NaN) },
+  { weight: 1, arbitrary: storable },
+)
 
 /** Data of nested objects, with all kinds of values at their ends. */
 export const grove: fc.Arbitrary<Tree> = fc.letrec<{ member: unknown; tree: Tree }>((tie) => ({

@@ -228,7 +228,7 @@ function withTailsTwice(base: unknown, changed: unknown): unknown {
   if (Array.isArray(base) && Array.isArray(changed) && equal(base, changed.slice(0, base.length)))
     return [...(changed as unknown[]), ...(changed as unknown[]).slice(base.length)]
   if (!isTree(changed) || !(isTree(base) || base === undefined || base === null)) return changed
-  const before = (base ?? {}) as Tree
+  const before: Tree = base ?? {}
   return Object.fromEntries(
     Object.entries(changed).map(([key, member]) => [
       key,

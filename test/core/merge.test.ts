@@ -183,13 +183,14 @@ describe('made once more on what came after', () => {
 
 test("a prototype is nobody else's to set", () => {
   const evil: unknown = JSON.parse('{"__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}')
-  for (const sides of [
+  const cases: readonly Sides[] = [
     [{}, evil, {}],
     [{}, {}, evil],
     [evil, {}, evil],
     [evil, evil, {}],
     [{}, evil, { b: 1 }],
-  ] as const) {
+  ]
+  for (const sides of cases) {
     const { value } = merge(...sides)
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
     expect((value as { admin?: unknown }).admin).toBeUndefined()

@@ -117,6 +117,24 @@ describe('sign-in', () => {
   })
 })
 
+describe('sign-in as another user', () => {
+  it("carries nothing along even where the session ends on the way (another user's data never do)", async () => {
+    const { servers } = await deployment()
+    const browser = new Browser()
+    await browser.visit(servers[0]!, async (session) => {
+      await session.signIn('u1')
+      session.data['private'] = 'of u1'
+    })
+    const elsewhere = browser.copy()
+    await browser.visit(servers[0]!, async (session) => {
+      expect(session.data).toEqual({ private: 'of u1' })
+      await elsewhere.visit(servers[1]!, (other) => other.signOut())
+      await session.signIn('u2')
+    })
+    expect(await browser.visit(servers[1]!, (session) => [session.userId, session.data])).toEqual(['u2', {}])
+  })
+})
+
 describe('an end', () => {
   it('is not undone by a request that was under way (I3)', async () => {
     const { servers } = await deployment()

@@ -8,7 +8,9 @@ import { judgeOrigin } from '../csrf/origin.ts'
 import { CsrfError, type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
+import { guardResponse } from './guarded-response.ts'
 import { holdResponse, type SettlingVisit } from './held-response.ts'
+import { isOutgoing } from './outgoing.ts'
 
 /** Who answers when something is refused or fails: the adapter, or the application, which gets the error. */
 export type ErrorHandling = 'answer' | 'forward'
@@ -148,7 +150,8 @@ export function mount<Data extends object>(
   const mounts = (request as Mounted)[MOUNTS]
   if (mounts === undefined) (request as Mounted)[MOUNTS] = [mounted]
   else mounts.push(mounted)
-  holdResponse(response, mounted, { limit: settingsOf(sessions).limits.heldBody, forward })
+  if (isOutgoing(response)) holdResponse(response, mounted, { limit: settingsOf(sessions).limits.heldBody, forward })
+  else guardResponse(response, mounted)
   return mounted
 }
 

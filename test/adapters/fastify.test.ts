@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 
@@ -142,6 +144,33 @@ describe('what never reaches onSend is held all the same', () => {
     expect(reply.status).toBe(503)
     expect(JSON.parse(reply.body)).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
   })
+})
+
+it('over HTTP/2 it saves before it answers, and nothing else can answer before', async () => {
+  const { sessions, store } = await shopSessions({ origin: 'http://localhost' })
+  const app = fastify({ http2: true })
+  await app.register(holdfast, { sessions })
+  app.get('/count', async (request) => (sessions.of(request).data.count = 1))
+  app.get('/raw', async (request, reply) => {
+    sessions.of(request).data.count = 1
+    expect(() => reply.raw.end('too early')).toThrow(/HTTP\/2/)
+    return 'answered'
+  })
+  open.push(app as unknown as FastifyInstance)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
+  store.faults = { delay: slowWrites }
+  for (const path of ['/count', '/raw']) {
+    store.forget()
+    const stream = client.request({ ':path': path, ':authority': 'localhost' })
+    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+    expect(store.done).toContain('create')
+    expect(headers[':status']).toBe(200)
+    expect(headers['set-cookie']).toBeDefined()
+    stream.resume()
+    await once(stream, 'close')
+  }
+  client.close()
 })
 
 describe('a route', () => {

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest'
+
+import { headWithCookies, privateCacheControl } from '../../src/adapters/head.ts'
+import { pathOf } from '../../src/adapters/facts.ts'
+
+describe('Cache-Control of an answer with a cookie of ours', () => {
+  it.each([
+    ['', 'private'],
+    ['public', 'private'],
+    ['PUBLIC, max-age=60', 'private, max-age=60'],
+    ['max-age=60, s-maxage=600, must-revalidate', 'private, max-age=60, must-revalidate'],
+    ['no-cache', 'private, no-cache'],
+    ['private="x-name"', 'private'],
+    ['no-cache="set-cookie, x-other", public', 'private, no-cache="set-cookie, x-other"'],
+    ['private', 'private'],
+    ['Private, max-age=0', 'Private, max-age=0'],
+    ['no-store', 'no-store'],
+    ['no-cache, No-Store, must-revalidate', 'no-cache, No-Store, must-revalidate'],
+    ['x-private, x-no-store', 'private, x-private, x-no-store'],
+  ])("'%s' becomes '%s'", (given, expected) => {
+    expect(privateCacheControl(given === '' ? [] : [given])).toBe(expected)
+  })
+
+  it('is judged over several headers', () => {
+    expect(privateCacheControl(['public', 'no-store'])).toBe('public, no-store')
+    expect(privateCacheControl(['public', 'max-age=1'])).toBe('private, max-age=1')
+  })
+})
+
+describe('the finished head', () => {
+  const head = 'HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX-Note: b: c\r\nCACHE-CONTROL: public\r\n\r\n'
+
+  it('stays as it is where no cookie is added', () => {
+    expect(headWithCookies(head, [])).toBe(head)
+  })
+
+  it('gets our cookies after the others', () => {
+    expect(headWithCookies(head, ['b=2', 'c=3'])).toBe(
+      'HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX-Note: b: c\r\nCache-Control: private\r\nSet-Cookie: b=2\r\nSet-Cookie: c=3\r\n\r\n',
+    )
+  })
+})
+
+describe('the path that the router sees', () => {
+  it.each([
+    ['/', '/'],
+    ['/a/b?c=/d', '/a/b'],
+    ['/a//b/../c', '/a//b/../c'],
+    ['/%61', '/%61'],
+    ['http://shop.example/a?b', '/a'],
+    ['http://shop.example', '/'],
+    ['*', '*'],
+    ['//evil.example/a', '//evil.example/a'],
+  ])('%s: %s', (url, path) => {
+    expect(pathOf(url)).toBe(path)
+  })
+})

@@ -26,7 +26,7 @@ export interface LmdbStoreOptions {
   readonly mapSize?: number | undefined
   /** Milliseconds between two looks for what has expired. Default: 1 000. */
   readonly sweepInterval?: number | undefined
-  /** Entries that are removed in one go when they have expired. Default: 500. */
+  /** Entries that are removed in one go when they have expired. Default: 200. */
   readonly sweepBatch?: number | undefined
   /**
    * The store's clock, in milliseconds; for tests. All processes that share a store need the same one.
@@ -71,7 +71,7 @@ class LmdbStore implements Store {
     this.#now = options.now ?? Date.now
     this.#mapSize = positive('mapSize', options.mapSize ?? 1024 ** 3)
     const interval = positive('sweepInterval', options.sweepInterval ?? 1_000)
-    this.#sweeping = { interval, batch: positive('sweepBatch', options.sweepBatch ?? 500), now: this.#now }
+    this.#sweeping = { interval, batch: positive('sweepBatch', options.sweepBatch ?? 200), now: this.#now }
   }
 
   async open(): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * The store's directory, looked at before LMDB sees it: made where it is missing, refused with a reason where
- * it cannot be used. It holds LMDB's `data.mdb` and `lock.mdb`, the description `holdfast.json`, and the
- * `reserve` (see `reserve.ts`).
+ * it cannot be used. It holds LMDB's `data.mdb` and `lock.mdb`, and the description
+ * `holdfast.json`.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, realpath, rename, statfs, type FileHandle } from 'node:fs/promises'
@@ -10,13 +10,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { OptionsError, StoreUnavailableError } from '../../errors.ts'
 import { HEAD_LENGTH, parseBootId, readDataFile, type FileFault, type Snapshot } from './data-file.ts'
 import { walkPages } from './page-walk.ts'
+import { probeRoom } from './room.ts'
 
 /** The version of the store's own layout, which `entry.ts` describes. */
 export const FORMAT = 1
 
 /** Looks so many times at a file that seems broken, because another process may be writing it at that moment. */
 const LOOKS = 5
-const BETWEEN_LOOKS = 20
+const BETWEEN_LOOKS = 10
 /** So many pages of the file are looked at when it is opened: up to 80 MB, in less than a second. */
 const PAGES_LOOKED_AT = 20_000
 
@@ -106,7 +107,10 @@ function parseDescription(text: string): Description | undefined {
 
 async function firstDescription(directory: string): Promise<Description> {
   const file = join(directory, 'data.mdb')
-  if ((await faultOf(file)) === 'missing') return describe(directory, false)
+  if ((await faultOf(file)) === 'missing') {
+    await probeRoom(directory)
+    return describe(directory, false)
+  }
   // Another process may have made both files since we looked.
   const description = await readDescription(directory)
   if (description !== undefined) return description

@@ -10,8 +10,8 @@ import { StoreUnavailableError } from '../../errors.ts'
 import { confirmDirectory, prepareDirectory } from './directory.ts'
 import { decodeEntry, decodeIndexKey, encodeEntry, expiryOf, indexKey, HEADER, type Entry } from './entry.ts'
 import { causeOf, describeFailure } from './failure.ts'
-import { Reserve } from './reserve.ts'
-import { openTables, sizeOf, type Tables } from './tables.ts'
+import { Room } from './room.ts'
+import { addressSpace, openTables, sizeOf, usageOf, type Tables } from './tables.ts'
 
 /** What a decision makes of an entry: an answer, and where `payload` is given what to put there. */
 export interface Change<Answer> {
@@ -25,7 +25,7 @@ export interface Change<Answer> {
 export type Urgency = 'ordinary' | 'needed'
 
 /** Writes that wait for the writer thread; more are refused at once. */
-const MAX_PENDING = 10_000
+const MAX_PENDING = 2_000
 /** So often is a write that was overtaken tried again, each time on what the other one left. */
 const MAX_ROUNDS = 1_000
 /** The size is looked at once in so many ordinary writes. */
@@ -35,7 +35,7 @@ const PRESENT = Uint8Array.of(1)
 export class Environment {
   readonly directory: string
   readonly #tables: Tables
-  readonly #reserve: Reserve
+  readonly #room: Room
   readonly #maxSize: number
   #pending = 0
   #writes = 0
@@ -45,17 +45,17 @@ export class Environment {
   /** Opens LMDB in a directory. Blocks while another process writes, so it belongs to the start of a program. */
   static async open(path: string, maxSize: number): Promise<Environment> {
     const directory = await prepareDirectory(path)
-    const environment = new Environment(await openTables(directory, maxSize), directory, maxSize)
+    const tables = await openTables(directory, maxSize)
+    const room = await Room.open(directory, addressSpace(maxSize), () => usageOf(tables))
     await confirmDirectory(directory)
-    await environment.#reserve.keep()
-    return environment
+    return new Environment(directory, tables, room, maxSize)
   }
 
-  private constructor(tables: Tables, directory: string, maxSize: number) {
-    this.#tables = tables
+  private constructor(directory: string, tables: Tables, room: Room, maxSize: number) {
     this.directory = directory
+    this.#tables = tables
+    this.#room = room
     this.#maxSize = maxSize
-    this.#reserve = new Reserve(directory)
   }
 
   /** The payload under a key that has not expired at `now`; a copy. */
@@ -87,7 +87,7 @@ export class Environment {
       const found = this.read(key)
       const { answer, payload, expires } = decide(found !== undefined && found.expires > now ? found : undefined)
       if (payload === undefined || expires === undefined) return answer
-      if (urgency === 'ordinary' && payload.length > (found?.payload.length ?? 0)) this.#makeRoom()
+      if (urgency === 'ordinary' && payload.length > (found?.payload.length ?? 0)) this.#refuseWhenFull()
       if (await this.#put(key, found, payload, expires, urgency)) return answer
     }
     throw new StoreUnavailableError(`Too many writes at once to one entry of ${this.directory}.`)
@@ -104,24 +104,28 @@ export class Environment {
   async settle(due: Buffer, now: number): Promise<void> {
     const { time, key } = decodeIndexKey(due)
     const found = this.read(key)
-    if (found === undefined || found.indexed !== time)
-      await this.#write(key, found?.version, () => [this.#tables.index.remove(due)])
-    else if (found.expires > now) await this.#reindex(key, found, due)
-    else await this.#write(key, found.version, () => [this.#tables.entries.remove(key), this.#tables.index.remove(due)])
+    const current = found !== undefined && found.indexed === time
+    if (current && found.expires > now) return this.#reindex(key, found, due)
+    const writes = (): Promise<boolean>[] => [
+      this.#tables.index.remove(due),
+      ...(current ? [this.#tables.entries.remove(key)] : []),
+    ]
+    await this.#write(key, found?.version, writes, 0, 'needed')
   }
 
-  /** What wants doing now and then: frees what dead processes held, and makes up the reserve. */
+  /** What wants doing now and then: frees what dead processes held, and takes room on the disk. */
   async maintain(): Promise<void> {
     this.#assertOpen()
     this.#tables.root.readerCheck()
     this.#full = this.#used() > this.#maxSize
-    await this.#reserve.keep()
+    await this.#room.grow()
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     await this.#tables.root.close()
+    await this.#room.close()
   }
 
   #assertOpen(): void {
@@ -152,32 +156,26 @@ export class Environment {
     // Not from 1: the version of a removed entry must not come again with its successor.
     const version = (found?.version ?? Math.floor(Math.random() * 2 ** 48)) + 1
     const value = encodeEntry(expires, indexed, payload)
-    const put = (): Promise<boolean> =>
-      this.#write(key, found?.version, () => [
-        this.#tables.entries.put(key, value, version),
-        ...this.#move(key, found?.indexed, indexed),
-      ])
+    const writes = (): Promise<boolean>[] => [
+      this.#tables.entries.put(key, value, version),
+      ...this.#move(key, found?.indexed, indexed),
+    ]
     try {
-      return await put()
+      return await this.#write(key, found?.version, writes, value.length, urgency)
     } catch (error) {
       // A failed commit is undone, unless it failed in its last step.
-      if (this.read(key)?.version === version) throw unavailable(this.directory, error, 'unknown')
-      if (urgency === 'ordinary' || !(await this.#reserve.release())) throw unavailable(this.directory, error, 'no')
-    }
-    try {
-      return await put()
-    } catch (error) {
       throw unavailable(this.directory, error, this.read(key)?.version === version ? 'unknown' : 'no')
     }
   }
 
-  #reindex(key: string, found: Entry, due: Buffer): Promise<boolean> {
+  async #reindex(key: string, found: Entry, due: Buffer): Promise<void> {
     const value = encodeEntry(found.expires, found.expires, found.payload)
-    return this.#write(key, found.version, () => [
+    const writes = (): Promise<boolean>[] => [
       this.#tables.entries.put(key, value, found.version + 1),
       this.#tables.index.remove(due),
       ...this.#move(key, undefined, found.expires),
-    ])
+    ]
+    await this.#write(key, found.version, writes, value.length, 'needed')
   }
 
   #move(key: string, from: number | undefined, to: number): Promise<boolean>[] {
@@ -187,16 +185,21 @@ export class Environment {
   }
 
   /** Makes the writes, all or none, if the entry still has that version (`undefined`: is not there). */
-  async #write(key: string, version: number | undefined, writes: () => Promise<boolean>[]): Promise<boolean> {
-    this.#assertOpen()
-    if (this.#pending >= MAX_PENDING)
-      throw new StoreUnavailableError(`${MAX_PENDING} writes to ${this.directory} are waiting.`)
-    this.#pending += 1
+  async #write(
+    key: string,
+    version: number | undefined,
+    writes: () => Promise<boolean>[],
+    bytes: number,
+    urgency: Urgency,
+  ): Promise<boolean> {
+    const room = await this.#takeRoom(bytes, urgency)
     const action = (): void => {
       // Each of them fails with the transaction, which is what we wait for.
       for (const write of writes()) write.catch(ignore)
     }
+    this.#pending += 1
     try {
+      this.#assertOpen()
       return await (version === undefined
         ? this.#tables.entries.ifNoExists(key, action)
         : this.#tables.entries.ifVersion(key, version, action))
@@ -204,10 +207,28 @@ export class Environment {
       throw await causeOf(error)
     } finally {
       this.#pending -= 1
+      this.#room.giveBack(room)
     }
   }
 
-  #makeRoom(): void {
+  async #takeRoom(bytes: number, urgency: Urgency): Promise<number> {
+    this.#assertOpen()
+    if (this.#pending >= MAX_PENDING)
+      throw new StoreUnavailableError(`${MAX_PENDING} writes to ${this.directory} are waiting.`)
+    const taken = this.#room.take(bytes, urgency === 'needed')
+    if (taken > 0) return taken
+    await this.#room.grow()
+    const takenNow = this.#room.take(bytes, urgency === 'needed')
+    if (takenNow > 0) return takenNow
+    const failure = this.#room.failure
+    const reason = failure === undefined ? 'there is no room for it at the moment.' : describeFailure(failure)
+    throw new StoreUnavailableError(`Nothing was written to ${this.directory}: ${reason}`, {
+      cause: failure,
+      retryAfter: 5,
+    })
+  }
+
+  #refuseWhenFull(): void {
     this.#writes += 1
     if (this.#writes % BETWEEN_MEASURES === 1 || this.#full) this.#full = this.#used() > this.#maxSize
     if (!this.#full) return

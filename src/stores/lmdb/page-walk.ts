@@ -10,6 +10,8 @@ export type ReadAt = (position: number, length: number) => Promise<Uint8Array>
 const BRANCH = 0x01
 const LEAF = 0x02
 const OVERFLOW = 0x04
+/** A page is of one kind only. */
+const KINDS: ReadonlySet<number> = new Set([BRANCH, LEAF, OVERFLOW])
 const BIG_DATA = 0x01
 const SUB_TABLE = 0x02
 const NODE_HEADER = 8
@@ -37,7 +39,7 @@ export async function walkPages(snapshot: Snapshot, read: ReadAt, limit: number)
     if (visited > pages || visit.page < 2n || visit.page + visit.span > pages) return 'garbage'
     const bytes = await read(Number(visit.page) * pageSize, pageSize)
     if (bytes.length < pageSize || (await endsWithin(visit, pageSize, read))) return 'truncated'
-    const below = inspect(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), visit)
+    const below = inspect(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), visit, snapshot.transaction)
     if (below === undefined) return 'garbage'
     for (const next of below) pending.push(next)
   }
@@ -53,9 +55,12 @@ async function endsWithin({ page, span }: Visit, pageSize: number, read: ReadAt)
 }
 
 /** The pages below this one; `undefined` when it is not what it should be. */
-function inspect(view: DataView, visit: Visit): Visit[] | undefined {
+function inspect(view: DataView, visit: Visit, transaction: bigint): Visit[] | undefined {
   const flags = view.getUint16(18, true)
-  if (view.getBigUint64(0, true) !== visit.page || (flags & visit.kind) === 0) return undefined
+  if (view.getBigUint64(0, true) !== visit.page || !KINDS.has(flags & visit.kind) || (flags & ~visit.kind) !== 0)
+    return undefined
+  // A page from the future would be taken for one of the transaction's own, and be written to where it is mapped.
+  if (view.getBigUint64(8, true) > transaction) return undefined
   if (visit.kind === OVERFLOW) return BigInt(view.getUint32(20, true)) === visit.span ? [] : undefined
   const [lower, upper] = [view.getUint16(20, true), view.getUint16(22, true)]
   if (lower > upper || PAGE_HEADER + upper > view.byteLength || lower % 2 !== 0) return undefined

@@ -2,6 +2,7 @@
 import type * as LmdbPackage from 'lmdb'
 import { OptionsError, StoreUnavailableError } from '../../errors.ts'
 import { codeOf, describeFailure } from './failure.ts'
+import type { Usage } from './room.ts'
 
 type Lmdb = typeof LmdbPackage
 
@@ -40,8 +41,9 @@ export async function openTables(directory: string, maxSize: number): Promise<Ta
       noSubdir: false,
       encoding: 'binary' as const,
       keyEncoding: 'binary' as const,
-      // Address space only; the environment sees to it that the file stays within `maxSize`.
-      mapSize: Math.ceil((maxSize * 2) / 65_536) * 65_536,
+      mapSize: addressSpace(maxSize),
+      // LMDB would begin each batch with a promise of its own that nobody can catch when the disk is full.
+      eventTurnBatching: false,
       maxDbs: 4,
       maxReaders: 1_024,
       permissionsMode: 0o600,
@@ -58,11 +60,35 @@ export async function openTables(directory: string, maxSize: number): Promise<Ta
   }
 }
 
+/** How much of the address space the file gets: it may hold free pages, and room for what is to come, beyond its size. */
+export function addressSpace(maxSize: number): number {
+  return Math.ceil((2 * maxSize) / 65_536) * 65_536 + 8 * 1024 * 1024
+}
+
 /** Bytes of the pages that a table uses. */
 export function sizeOf(table: Tables['entries'] | Tables['index']): number {
-  const stats: object = table.getStats()
-  const count = (name: string): number => Number(Object.getOwnPropertyDescriptor(stats, name)?.value ?? 0)
-  return count('pageSize') * (count('treeBranchPageCount') + count('treeLeafPageCount') + count('overflowPages'))
+  const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = statsOf(table)
+  return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages)
+}
+
+/** What LMDB uses of the file, as of the last commit of any process. */
+export function usageOf({ index }: Tables): Usage {
+  const { pageSize, lastPageNumber } = statsOf(index)
+  return { end: (lastPageNumber + 1) * pageSize, pageSize }
+}
+
+interface Stats {
+  readonly pageSize: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+  readonly lastPageNumber: number
+}
+
+/** LMDB's own types leave open what its statistics are. */
+function statsOf(table: Tables['entries'] | Tables['index']): Stats {
+  table.resetReadTxn()
+  return table.getStats() as Stats
 }
 
 async function importLmdb(): Promise<Lmdb> {

@@ -1,0 +1,130 @@
+/**
+ * Room on the disk, taken before it is needed. LMDB must not run into a full disk: its way of saying so
+ * overruns a buffer of its own, and may take the process with it (lmdb 3.5.6, `mdb_page_flush`). So the store
+ * lets the data file grow ahead of LMDB, by appending to it, and refuses a write that might not find its room.
+ *
+ * Appending never touches what LMDB has written: the system puts it after whatever is the end at that moment.
+ * On file systems that copy on write (btrfs, ZFS) room in a file is no promise of room on the disk.
+ */
+import { constants, fstatSync } from 'node:fs'
+import { open, rm, writeFile, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** What LMDB uses of the file. */
+export interface Usage {
+  /** Where its last page ends. */
+  readonly end: number
+  readonly pageSize: number
+}
+
+/** Kept for ends and revocations, which have to go through when nothing else does. */
+const RESERVE = 1024 * 1024
+/** The file grows by so much at a time, and before the last step is used up. */
+const STEP = 1024 * 1024
+/** Pages that one of several writes may need: leaves of both tables that split. Their common way from the roots is in the reserve. */
+const PAGES_PER_WRITE = 6
+/** What is left is measured once in so many writes: other processes use it too. */
+const BETWEEN_MEASURES = 32
+/** Milliseconds until the file is tried to grow again after it could not. */
+const BACK_OFF = 100
+
+const BLANK = new Uint8Array(STEP)
+
+/** Shows that a disk has room for a new store. Rejects with the system's error if not. */
+export async function probeRoom(directory: string): Promise<void> {
+  const probe = join(directory, `probe.${process.pid}`)
+  try {
+    await writeFile(probe, BLANK, { mode: 0o600 })
+  } finally {
+    await rm(probe, { force: true })
+  }
+}
+
+export class Room {
+  readonly #file: FileHandle
+  readonly #maxSize: number
+  readonly #usage: () => Usage
+  /** What is left of the file, less what writes may have taken since it was measured. */
+  #left = 0
+  /** What the writes on their way may take. */
+  #promised = 0
+  #countdown = 0
+  #growing: Promise<void> | undefined
+  #failure: { readonly error: unknown; readonly at: number } | undefined
+
+  /** @param maxSize the file does not grow beyond so many bytes */
+  static async open(directory: string, maxSize: number, usage: () => Usage): Promise<Room> {
+    const file = await open(join(directory, 'data.mdb'), constants.O_WRONLY | constants.O_APPEND)
+    const room = new Room(file, maxSize, usage)
+    await room.grow()
+    return room
+  }
+
+  private constructor(file: FileHandle, maxSize: number, usage: () => Usage) {
+    this.#file = file
+    this.#maxSize = maxSize
+    this.#usage = usage
+  }
+
+  /** Why the file could not grow the last time it should; `undefined`: it could. */
+  get failure(): unknown {
+    return this.#failure?.error
+  }
+
+  /**
+   * Sets room aside for a write of so many bytes. Answers how much, to be given back when the write is over, or
+   * 0 when there is not enough.
+   *
+   * @param needed whether the write may use the reserve
+   */
+  take(bytes: number, needed: boolean): number {
+    this.#countdown -= 1
+    const { pageSize } = this.#countdown <= 0 || this.#left < RESERVE + STEP ? this.#measure() : this.#last
+    const cost = (PAGES_PER_WRITE + 2 * Math.ceil(bytes / pageSize)) * pageSize
+    if (this.#left < cost + RESERVE + STEP) void this.grow()
+    if (this.#left < cost + (needed ? 0 : RESERVE)) return 0
+    this.#left -= cost
+    this.#promised += cost
+    return cost
+  }
+
+  giveBack(taken: number): void {
+    this.#promised -= taken
+  }
+
+  /** Lets the file grow, if it should. Never rejects: see `failure`. */
+  grow(): Promise<void> {
+    const failed = this.#failure !== undefined && performance.now() - this.#failure.at < BACK_OFF
+    if (!failed) this.#growing ??= this.#append().finally(() => (this.#growing = undefined))
+    return this.#growing ?? Promise.resolve()
+  }
+
+  async close(): Promise<void> {
+    await this.#growing
+    await this.#file.close()
+  }
+
+  #last: Usage = { end: 0, pageSize: 4_096 }
+
+  #measure(): Usage {
+    this.#countdown = BETWEEN_MEASURES
+    this.#last = this.#usage()
+    this.#left = fstatSync(this.#file.fd).size - this.#last.end - this.#promised
+    return this.#last
+  }
+
+  async #append(): Promise<void> {
+    try {
+      for (this.#measure(); this.#left < RESERVE + 2 * STEP; this.#measure()) {
+        if (this.#last.end + this.#left > this.#maxSize)
+          throw new RangeError(`the file has reached ${this.#maxSize} bytes`)
+        const { bytesWritten } = await this.#file.write(BLANK)
+        // Less than all was the last of the disk; the next write says so.
+        if (bytesWritten === 0) throw new RangeError('the disk takes no more')
+      }
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = { error, at: performance.now() }
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/** Several processes on one LMDB store: nothing is lost between them, and none can be killed at a moment that hurts. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { lmdbStore } from 'holdfast/lmdb'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import type { Selector, Store } from '../../src/core/store.ts'
+import { parseBootId, readDataFile } from '../../src/stores/lmdb/data-file.ts'
+import { walkPages } from '../../src/stores/lmdb/page-walk.ts'
+import { writeOf } from '../programs/lmdb-records.ts'
+
+const WRITER = fileURLToPath(new URL('../../build/test/programs/lmdb-writer.js', import.meta.url))
+const SHARED = 'shared'.padEnd(24, '-') as Selector
+const WRITERS = 4
+const KILLS = 200
+const TIME_LIMIT = 25_000
+
+let directory: string
+
+beforeEach(() => {
+  // In memory, where commits are quick, so that many are under way when one is killed.
+  directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'holdfast-processes-'))
+})
+
+afterEach(() => rmSync(directory, { recursive: true }))
+
+interface Writer {
+  readonly child: ChildProcess
+  readonly opened: Promise<void>
+  readonly closed: Promise<{ code: number | null; signal: string | null }>
+}
+
+function startWriter(name: string, additions: string, hear: (line: string) => void): Writer {
+  const child = spawn(process.execPath, [WRITER, directory, name, additions], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })
+  const opened = new Promise<void>((resolve) => {
+    lines.on('line', (line) => (line === 'open' ? resolve() : hear(line)))
+    child.on('exit', () => resolve())
+  })
+  const closed = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal }))
+  })
+  return { child, opened, closed }
+}
+
+/** What the processes were told by the store. */
+class Acknowledged {
+  added = 0
+  lines = 0
+  readonly own = new Map<Selector, number>()
+  readonly began = new Set<Selector>()
+  readonly ended = new Set<Selector>()
+  readonly leases: string[] = []
+
+  hear(line: string): void {
+    this.lines += 1
+    // A selector has no spaces; a line cut off by the kill has no end, and is not heard.
+    const [what, key = '', count = ''] = line.split(' ')
+    if (what === 'added') this.added += 1
+    else if (what === 'own') this.own.set(key as Selector, Math.max(Number(count), this.own.get(key as Selector) ?? 0))
+    else if (what === 'began') this.began.add(key as Selector)
+    else if (what === 'ended') this.ended.add(key as Selector)
+    else if (what === 'lease') this.leases.push(key)
+  }
+}
+
+async function expectKept(store: Store, known: Acknowledged, kills: number): Promise<void> {
+  for (const [key, count] of known.own) {
+    const found = writeOf((await store.load(key))!)
+    expect(found).toBeGreaterThanOrEqual(count)
+  }
+  for (const key of known.began) {
+    const found = await store.load(key)
+    expect(found === undefined ? 'lost' : 'kept').toBe('kept')
+    if (known.ended.has(key)) expect(found![0]).toBe(0)
+    else if (found![0] === 1) writeOf(found!)
+  }
+  const total = writeOf((await store.load(SHARED))!)
+  expect(total).toBeGreaterThanOrEqual(known.added)
+  // Each kill may have lost the answers of the three additions that were under way.
+  expect(total).toBeLessThanOrEqual(known.added + 3 * (kills + WRITERS))
+}
+
+async function faultInFile(): Promise<string | undefined> {
+  const file = readFileSync(join(directory, 'data.mdb'))
+  const bootId = parseBootId(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))
+  const snapshot = readDataFile(file.subarray(0, 0x20000), file.length, bootId)
+  if (typeof snapshot === 'string') return snapshot
+  return walkPages(snapshot, async (position, length) => file.subarray(position, position + length), Infinity)
+}
+
+describe('several processes on one store', () => {
+  it('I2: four that add to one record, three at a time each, lose nothing', async () => {
+    const known = new Acknowledged()
+    const writers = ['a', 'b', 'c', 'd'].map((name) => startWriter(name, '60', (line) => known.hear(line)))
+    for (const { closed } of writers) expect(await closed).toEqual({ code: 0, signal: null })
+    const store = lmdbStore(directory)
+    await store.open()
+    expect(writeOf((await store.load(SHARED))!)).toBe(4 * 3 * 60)
+    expect(known.added).toBe(4 * 3 * 60)
+    await store.close()
+  })
+
+  it(`I1, I2, I3: killed at random moments, ${KILLS} times or for ${TIME_LIMIT / 1_000} s, they lose and revive nothing that was acknowledged`, async () => {
+    const known = new Acknowledged()
+    const until = performance.now() + TIME_LIMIT
+    let kills = 0
+    const slot = async (name: string): Promise<void> => {
+      for (let life = 0; kills < KILLS && performance.now() < until; life++) {
+        const { child, opened, closed } = startWriter(`${name}${life}`, '', (line) => known.hear(line))
+        // Some before they have opened the store, most in the middle of their writing.
+        if (life % 8 === 0) await pause(30 + Math.random() * 60)
+        else await opened.then(() => pause(Math.random() * 60))
+        child.kill('SIGKILL')
+        kills += 1
+        expect(await closed).toEqual({ code: null, signal: 'SIGKILL' })
+      }
+    }
+    await Promise.all(Array.from({ length: WRITERS }, (_, at) => slot(`w${at}-`)))
+    expect(await faultInFile()).toBeUndefined()
+    const store = lmdbStore(directory)
+    await store.open()
+    await expectKept(store, known, kills)
+    expect(new Set(known.leases).size).toBe(known.leases.length)
+    await store.close()
+    console.log(`${kills} kills; ${known.lines} acknowledgements, ${known.ended.size} of them ends, all kept`)
+    expect(kills).toBeGreaterThan(40)
+  })
+})

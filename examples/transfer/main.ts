@@ -4,14 +4,14 @@ import { Demonstration } from './launcher/demonstration.ts'
 import { AWAY } from './launcher/server-process.ts'
 import { SERVER_NAMES } from './worlds.ts'
 
-const choices = readCommandLine(process.argv.slice(2))
-if (choices === 'help') {
+const asked = readCommandLine(process.argv.slice(2))
+if (asked === 'help') {
   console.log(USAGE)
-} else if ('wrong' in choices) {
-  console.error(`${choices.wrong}\n\n${USAGE}`)
+} else if ('wrong' in asked) {
+  console.error(`${asked.wrong}\n\n${USAGE}`)
   process.exitCode = 2
 } else {
-  await run(choices)
+  await run(asked)
 }
 
 async function run(choices: Choices): Promise<void> {

@@ -82,7 +82,7 @@ describe.each(['haproxy', 'built-in'] as const)('the balancer (%s)', (kind) => {
     const plan = { port, hosts: ['127.0.0.1'], servers: ports, control: control.port, world: 'sticky' }
     balancer.send({ plan, kind, folder })
     const [news] = (await once(balancer, 'message')) as [object]
-    expect(news).toEqual({ listening: expect.any(String) as string })
+    if (!('listening' in news)) throw new Error(JSON.stringify(news))
   })
 
   afterEach(async () => {

@@ -24,17 +24,21 @@ export async function startDemonstration(...args: string[]): Promise<Demonstrati
   return { ...started, url: /http:\/\/localhost:\d+/.exec(started.output())?.[0] ?? '' }
 }
 
+/** What a terminal sends, it sends to every process that was started from it. */
+const fromTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGHUP'])
+
 /** Starts the launcher, whatever comes of it. */
 export function runLauncher(...args: string[]): Omit<Demonstration, 'url'> {
-  const launcher = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const launcher = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let printed = ''
   for (const stream of [launcher.stdout, launcher.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (printed += text))
   }
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     if (launcher.exitCode !== null || launcher.signalCode !== null) return
-    launcher.kill(signal)
-    await once(launcher, 'close')
+    const closed = once(launcher, 'close')
+    process.kill(fromTerminal.has(signal) ? -Number(launcher.pid) : Number(launcher.pid), signal)
+    await closed
   }
   return {
     process: launcher,

@@ -75,9 +75,7 @@ const HOP_BY_HOP = new Set([
 
 /** The headers without those that concern one connection only (RFC 9110, section 7.6.1). */
 function endToEnd(headers: http.IncomingHttpHeaders): OutgoingHttpHeaders {
-  const named = String(headers.connection ?? '')
-    .toLowerCase()
-    .split(/\s*,\s*/)
+  const named = (headers.connection ?? '').toLowerCase().split(/\s*,\s*/)
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.includes(name)))
 }
 

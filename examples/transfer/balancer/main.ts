@@ -19,8 +19,8 @@ export type BalancerNews = { readonly listening: string } | { readonly failed: s
 
 let stop = (): void => undefined
 
-// Ctrl-C reaches every process of a terminal at once; the launcher decides when this one stops.
-process.on('SIGINT', () => undefined)
+// Ctrl-C reaches every process of a terminal at once, and so does its end; the launcher decides when this one stops.
+for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined)
 for (const event of ['SIGTERM', 'disconnect']) {
   process.once(event, () => {
     stop()

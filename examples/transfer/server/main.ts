@@ -36,8 +36,8 @@ const server = app.listen(here.port, '127.0.0.1', (error) => {
 process.on('message', (surroundings: Surroundings) => {
   here.surroundings = surroundings
 })
-// Ctrl-C reaches every process of a terminal at once; the launcher decides when this one stops.
-process.on('SIGINT', () => undefined)
+// Ctrl-C reaches every process of a terminal at once, and so does its end; the launcher decides when this one stops.
+for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined)
 process.once('SIGTERM', () => void stop())
 process.once('disconnect', () => void stop())
 

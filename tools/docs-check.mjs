@@ -16,9 +16,6 @@ import { files, literals, properties } from './source.mjs'
 /** Documents that there must be. @type {readonly string[]} */
 const required = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/telemetry.md']
 
-/** Those of them that are still being written; a document that is there must leave this list. @type {readonly string[]} */
-const awaited = /** @type {string[]} */ ([])
-
 /** Tables whose first column is a list of names that the source has too. */
 const tables = [
   {
@@ -38,22 +35,33 @@ export function documentComplaints() {
   return [...presenceComplaints(), ...tables.flatMap(tableComplaints), ...documents().flatMap(linkComplaints)]
 }
 
-/** @returns {Promise<import('./project.mjs').Ended>} */
+/**
+ * Each document is a program of its own: what one of them declares for a whole program is not there in the others.
+ * @returns {Promise<import('./project.mjs').Ended>}
+ */
 export async function compileExamples() {
-  const folder = inProject(examplesFolder)
-  rmSync(folder, { recursive: true, force: true })
-  const written = documents().flatMap(writeExamples)
-  if (written.length === 0) return { ok: true, output: '' }
-  const options = {
-    noUnusedLocals: false,
-    noUnusedParameters: false,
-    checkJs: false,
-    incremental: false,
-    tsBuildInfoFile: null,
+  rmSync(inProject(examplesFolder), { recursive: true, force: true })
+  let output = ''
+  for (const document of documents()) {
+    if (writeExamples(document)) output += await complaintsOfCompiler(document)
   }
-  const config = { extends: inProject('tsconfig.json'), compilerOptions: options, include: ['.'], exclude: [] }
-  writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(config))
-  return await runNode('node_modules/typescript/bin/tsc', ['-p', examplesFolder, '--pretty', 'false'])
+  return { ok: output === '', output }
+}
+
+/** @param {string} document */
+async function complaintsOfCompiler(document) {
+  const folder = folderOf(document)
+  const options = { noUnusedLocals: false, noUnusedParameters: false, checkJs: false, incremental: false }
+  const compilerOptions = { ...options, tsBuildInfoFile: null }
+  const config = { extends: inProject('tsconfig.json'), compilerOptions, include: ['.'], exclude: [] }
+  writeFileSync(inProject(`${folder}/tsconfig.json`), JSON.stringify(config))
+  const { ok, output } = await runNode('node_modules/typescript/bin/tsc', ['-p', folder, '--pretty', 'false'])
+  return ok ? '' : output || `${document}: the compiler failed\n`
+}
+
+/** Where the examples of a document are written to. @param {string} document */
+function folderOf(document) {
+  return `${examplesFolder}/${document.replaceAll(/[/.]/g, '-')}`
 }
 
 function documents() {
@@ -61,15 +69,7 @@ function documents() {
 }
 
 function presenceComplaints() {
-  const there = required.filter((document) => existsSync(inProject(document)))
-  return [
-    ...required
-      .filter((document) => !there.includes(document) && !awaited.includes(document))
-      .map((document) => `${document} is missing`),
-    ...awaited
-      .filter((document) => there.includes(document))
-      .map((document) => `${document} is there: strike it from the list of awaited documents`),
-  ]
+  return required.filter((document) => !existsSync(inProject(document))).map((document) => `${document} is missing`)
 }
 
 /** @param {{ document: string, kind: string, names: () => string[], pattern: RegExp }} table */
@@ -110,25 +110,30 @@ function linkComplaints(document) {
   })
 }
 
-/** @param {string} document @returns {string[]} the files written */
+/** @param {string} document @returns {boolean} whether there are any */
 function writeExamples(document) {
-  const folder = path.join(inProject(examplesFolder), document.replaceAll(/[/.]/g, '-'))
+  const contents = examplesIn(document)
+  for (const [name, text] of contents) {
+    const file = inProject(`${folderOf(document)}/${name}`)
+    mkdirSync(path.dirname(file), { recursive: true })
+    writeFileSync(file, text)
+  }
+  return contents.size > 0
+}
+
+/** @param {string} document @returns {Map<string, string>} files by name; one without a name is called by its line */
+function examplesIn(document) {
   /** @type {Map<string, string>} */
   const contents = new Map()
   let current = ''
-  for (const block of codeBlocks(document).filter(({ language }) =>
-    /^[jt]sx?$|^typescript$|^javascript$/.test(language),
-  )) {
-    if (block.comment !== 'continues') current = `line-${block.line}.${block.language.startsWith('j') ? 'js' : 'ts'}`
-    const given = /^given\b([^]*)$/.exec(block.comment)?.[1] ?? ''
-    for (const part of `${given}\n${block.code}`.split(/^(?=\/\/ [\w/-]+\.[jt]s\b)/m)) {
+  for (const { language, code, line, comment } of codeBlocks(document)) {
+    if (!/^(?:[jt]sx?|typescript|javascript)$/.test(language)) continue
+    if (comment !== 'continues') current = `line-${line}.${language.startsWith('j') ? 'js' : 'ts'}`
+    const given = /^given\b([^]*)$/.exec(comment)?.[1] ?? ''
+    for (const part of `${given}\n${code}`.split(/^(?=\/\/ [\w/-]+\.[jt]s\b)/m)) {
       current = /^\/\/ ([\w/-]+\.[jt]s)\b/.exec(part)?.[1] ?? current
       contents.set(current, `${contents.get(current) ?? ''}${part}`)
     }
   }
-  for (const [name, text] of contents) {
-    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true })
-    writeFileSync(path.join(folder, name), text)
-  }
-  return [...contents.keys()]
+  return contents
 }

@@ -5,7 +5,8 @@ export default {
   entry: [
     ...entryPoints().map(({ source }) => source.slice('./'.length)),
     'tools/{build,build-before-tests,check,run,setup,start,test}.mjs',
-    'examples/*/*.ts',
+    'examples/*.ts',
+    'examples/**/main.ts',
     'proof/*.ts',
     'bench/*.ts',
     'test/**/*.test.ts',

@@ -10,7 +10,7 @@ let browser: Browser
 let visitor: Visitor
 
 beforeAll(async () => {
-  ;[demonstration, browser] = await Promise.all([startDemonstration(), launchChromium()])
+  ;[demonstration, browser] = await Promise.all([startDemonstration('--balancer', 'built-in'), launchChromium()])
 })
 
 afterAll(async () => {

@@ -1,5 +1,6 @@
 /** HAProxy as the balancer: found, configured, started, and stopped with us. */
 import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
@@ -36,6 +37,13 @@ export async function listeningHaproxy(haproxy: HaproxyProcess, port: number): P
   // Once it listens, its end is no longer a failure to start.
   failed.catch(() => undefined)
   await Promise.race([answersOn(port), failed])
+}
+
+/** Resolves once it is gone. */
+export async function endHaproxy(haproxy: HaproxyProcess): Promise<void> {
+  if (haproxy.exitCode !== null || haproxy.signalCode !== null) return
+  haproxy.removeAllListeners('exit').kill('SIGTERM')
+  await once(haproxy, 'exit')
 }
 
 /** `HAProxy 2.6.12` */

@@ -3,7 +3,7 @@
  * because HAProxy cannot see the launcher die; this one sees the channel to it close, and takes HAProxy along.
  */
 import { startBuiltIn } from './built-in.ts'
-import { findHaproxy, haproxyVersion, listeningHaproxy, spawnHaproxy } from './haproxy.ts'
+import { endHaproxy, findHaproxy, haproxyVersion, listeningHaproxy, spawnHaproxy } from './haproxy.ts'
 import type { Plan } from './plan.ts'
 
 /** What the launcher sends first. */
@@ -17,14 +17,13 @@ export interface BalancerOrder {
 /** What it hears. */
 export type BalancerNews = { readonly listening: string } | { readonly failed: string }
 
-let stop = (): void => undefined
+let stop: () => Promise<unknown> = () => Promise.resolve()
 
 // Ctrl-C reaches every process of a terminal at once, and so does its end; the launcher decides when this one stops.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined)
 for (const event of ['SIGTERM', 'disconnect']) {
   process.once(event, () => {
-    stop()
-    process.exit()
+    void stop().finally(() => process.exit())
   })
 }
 
@@ -48,7 +47,7 @@ async function start({ plan, kind, folder }: BalancerOrder): Promise<string> {
     return 'built-in balancer'
   }
   const haproxy = spawnHaproxy(program, plan, folder)
-  stop = () => haproxy.kill('SIGTERM')
+  stop = () => endHaproxy(haproxy)
   await listeningHaproxy(haproxy, plan.port)
   haproxy.once('exit', () => process.exit(1))
   return haproxyVersion(program)

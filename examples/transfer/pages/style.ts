@@ -92,7 +92,7 @@ h1 { font-size: 1rem; font-weight: 400; color: var(--soft); flex: 1; min-width: 
 @media (min-width: 44rem) { .worlds { grid-template-columns: repeat(3, 1fr); } }
 @media (max-width: 43.99rem) {
   .worlds { grid-template-columns: repeat(3, 1fr); }
-  .worlds a { padding: 0.5rem; text-align: center; }
+  .worlds a { padding: 0.5rem 0.25rem; text-align: center; white-space: nowrap; }
   .worlds li span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 }
 `

@@ -6,7 +6,7 @@ export default {
     ...entryPoints().map(({ source }) => source.slice('./'.length)),
     'tools/{build,build-before-tests,check,run,setup,start,test}.mjs',
     'examples/*.ts',
-    'examples/**/main.ts',
+    'examples/**/{main,picture}.ts',
     'proof/*.ts',
     'bench/*.ts',
     'test/**/*.test.ts',
@@ -16,7 +16,7 @@ export default {
   project: ['src/**/*.ts', 'tools/**/*.mjs', '{examples,proof,bench,test}/**/*.ts'],
   // Run by path, or by another of them.
   ignoreDependencies: ['@arethetypeswrong/cli', 'oxlint', 'oxlint-tsgolint', 'publint', 'typescript-5.9'],
-  // Measuring programs, from the system's packages.
-  ignoreBinaries: ['taskset', 'wrk'],
+  // From the system's packages, for measuring and for full disks.
+  ignoreBinaries: ['taskset', 'unshare', 'wrk'],
   ignoreExportsUsedInFile: true,
 }

@@ -1,5 +1,5 @@
 /** Several processes on one LMDB store: nothing is lost between them, and none can be killed at a moment that hurts. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -103,6 +103,35 @@ describe('several processes on one store', () => {
     await store.open()
     expect(writeOf((await store.load(SHARED))!)).toBe(4 * 3 * 60)
     expect(known.added).toBe(4 * 3 * 60)
+    await store.close()
+  })
+
+  it('I7: see at once what one of them has committed, within the same turn of the event loop', async () => {
+    const store = lmdbStore(directory)
+    await store.open()
+    expect(store.load(SHARED)).toBeUndefined()
+    execFileSync(process.execPath, [WRITER, directory, 'other', '5'])
+    expect(writeOf((await store.load(SHARED))!)).toBe(15)
+    await store.close()
+  })
+
+  it('I6: go on reading while one of them is stopped in the middle of its writing', async () => {
+    const known = new Acknowledged()
+    const store = lmdbStore(directory)
+    await store.open()
+    const { child, opened, closed } = startWriter('a', '', (line) => known.hear(line))
+    await opened
+    for (let round = 0; round < 10; round++) {
+      await pause(10 + Math.random() * 10)
+      child.kill('SIGSTOP')
+      const begun = performance.now()
+      for (const [key, count] of known.own) expect(writeOf((await store.load(key))!)).toBeGreaterThanOrEqual(count)
+      expect(performance.now() - begun).toBeLessThan(100)
+      child.kill('SIGCONT')
+    }
+    child.kill('SIGKILL')
+    await closed
+    expect(known.own.size).toBeGreaterThan(0)
     await store.close()
   })
 

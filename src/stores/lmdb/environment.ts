@@ -6,6 +6,7 @@
  * writer thread together with the version that it is conditional on, and commits there with whatever else was
  * written meanwhile: no lock is ever held while JavaScript runs, so a busy process does not hold up the others.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { StoreUnavailableError } from '../../errors.ts'
 import { confirmDirectory, prepareDirectory } from './directory.ts'
 import { decodeEntry, decodeIndexKey, encodeEntry, expiryOf, indexKey, HEADER, type Entry } from './entry.ts'
@@ -30,6 +31,9 @@ const MAX_PENDING = 2_000
 const MAX_ROUNDS = 1_000
 /** The size is looked at once in so many ordinary writes. */
 const BETWEEN_MEASURES = 64
+/** Milliseconds between two looks whether the last write is over, and how long that is waited for. */
+const WAIT_STEP = 2
+const MAX_WAIT = 5_000
 const PRESENT = Uint8Array.of(1)
 
 export class Environment {
@@ -121,9 +125,14 @@ export class Environment {
     await this.#room.grow()
   }
 
+  /** Waits for the writes under way, then closes. One that another process holds up keeps it for five seconds, and the file open. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    for (let waited = 0; this.#pending > 0; waited += WAIT_STEP) {
+      if (waited >= MAX_WAIT) return
+      await pause(WAIT_STEP)
+    }
     await this.#tables.root.close()
     await this.#room.close()
   }
@@ -164,7 +173,7 @@ export class Environment {
       return await this.#write(key, found?.version, writes, value.length, urgency)
     } catch (error) {
       // A failed commit is undone, unless it failed in its last step.
-      throw unavailable(this.directory, error, this.read(key)?.version === version ? 'unknown' : 'no')
+      throw unavailable(this.directory, error, () => this.read(key)?.version === version)
     }
   }
 
@@ -192,13 +201,17 @@ export class Environment {
     bytes: number,
     urgency: Urgency,
   ): Promise<boolean> {
-    const room = await this.#takeRoom(bytes, urgency)
+    this.#assertOpen()
+    if (this.#pending >= MAX_PENDING)
+      throw new StoreUnavailableError(`${MAX_PENDING} writes to ${this.directory} are waiting.`)
     const action = (): void => {
       // Each of them fails with the transaction, which is what we wait for.
       for (const write of writes()) write.catch(ignore)
     }
+    let room = 0
     this.#pending += 1
     try {
+      room = await this.#takeRoom(bytes, urgency)
       this.#assertOpen()
       return await (version === undefined
         ? this.#tables.entries.ifNoExists(key, action)
@@ -212,18 +225,11 @@ export class Environment {
   }
 
   async #takeRoom(bytes: number, urgency: Urgency): Promise<number> {
-    this.#assertOpen()
-    if (this.#pending >= MAX_PENDING)
-      throw new StoreUnavailableError(`${MAX_PENDING} writes to ${this.directory} are waiting.`)
-    const taken = this.#room.take(bytes, urgency === 'needed')
+    const taken = await this.#room.take(bytes, urgency === 'needed')
     if (taken > 0) return taken
-    await this.#room.grow()
-    const takenNow = this.#room.take(bytes, urgency === 'needed')
-    if (takenNow > 0) return takenNow
-    const failure = this.#room.failure
-    const reason = failure === undefined ? 'there is no room for it at the moment.' : describeFailure(failure)
+    const reason = describeFailure(this.#room.failure)
     throw new StoreUnavailableError(`Nothing was written to ${this.directory}: ${reason}`, {
-      cause: failure,
+      cause: this.#room.failure,
       retryAfter: 5,
     })
   }
@@ -243,11 +249,11 @@ export class Environment {
   }
 }
 
-function unavailable(directory: string, error: unknown, applied: 'no' | 'unknown'): StoreUnavailableError {
+function unavailable(directory: string, error: unknown, isThere: () => boolean): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error
   return new StoreUnavailableError(`Writing to ${directory} failed: ${describeFailure(error)}`, {
     cause: error,
-    applied,
+    applied: isThere() ? 'unknown' : 'no',
   })
 }
 

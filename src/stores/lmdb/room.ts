@@ -48,6 +48,7 @@ export class Room {
   #left = 0
   /** What the writes on their way may take. */
   #promised = 0
+  #last: Usage = { end: 0, pageSize: 4_096 }
   #countdown = 0
   #growing: Promise<void> | undefined
   #failure: { readonly error: unknown; readonly at: number } | undefined
@@ -72,20 +73,25 @@ export class Room {
   }
 
   /**
-   * Sets room aside for a write of so many bytes. Answers how much, to be given back when the write is over, or
-   * 0 when there is not enough.
+   * Sets room aside for a write of so many bytes, and lets the file grow for it if need be. Answers how much, to
+   * be given back when the write is over, or 0 when there is not enough; then `failure` says why.
    *
    * @param needed whether the write may use the reserve
    */
-  take(bytes: number, needed: boolean): number {
-    this.#countdown -= 1
-    const { pageSize } = this.#countdown <= 0 || this.#left < RESERVE + STEP ? this.#measure() : this.#last
-    const cost = (PAGES_PER_WRITE + 2 * Math.ceil(bytes / pageSize)) * pageSize
-    if (this.#left < cost + RESERVE + STEP) void this.grow()
-    if (this.#left < cost + (needed ? 0 : RESERVE)) return 0
-    this.#left -= cost
-    this.#promised += cost
-    return cost
+  async take(bytes: number, needed: boolean): Promise<number> {
+    for (;;) {
+      this.#countdown -= 1
+      if (this.#countdown <= 0 || this.#left < RESERVE + STEP) this.#measure()
+      const cost = (PAGES_PER_WRITE + 2 * Math.ceil(bytes / this.#last.pageSize)) * this.#last.pageSize
+      const growing = this.#left < cost + RESERVE + STEP ? this.#grow(cost) : undefined
+      if (this.#left >= cost + (needed ? 0 : RESERVE)) {
+        this.#left -= cost
+        this.#promised += cost
+        return cost
+      }
+      if (this.#failure !== undefined) return 0
+      await growing
+    }
   }
 
   giveBack(taken: number): void {
@@ -93,10 +99,8 @@ export class Room {
   }
 
   /** Lets the file grow, if it should. Never rejects: see `failure`. */
-  grow(): Promise<void> {
-    const failed = this.#failure !== undefined && performance.now() - this.#failure.at < BACK_OFF
-    if (!failed) this.#growing ??= this.#append().finally(() => (this.#growing = undefined))
-    return this.#growing ?? Promise.resolve()
+  async grow(): Promise<void> {
+    await this.#grow(0)
   }
 
   async close(): Promise<void> {
@@ -104,20 +108,23 @@ export class Room {
     await this.#file.close()
   }
 
-  #last: Usage = { end: 0, pageSize: 4_096 }
+  async #grow(cost: number): Promise<void> {
+    if (this.#failure !== undefined && performance.now() - this.#failure.at < BACK_OFF) return
+    this.#growing ??= this.#append(RESERVE + 2 * STEP + cost).finally(() => (this.#growing = undefined))
+    await this.#growing
+  }
 
-  #measure(): Usage {
+  #measure(): void {
     this.#countdown = BETWEEN_MEASURES
     this.#last = this.#usage()
     this.#left = fstatSync(this.#file.fd).size - this.#last.end - this.#promised
-    return this.#last
   }
 
-  async #append(): Promise<void> {
+  async #append(wanted: number): Promise<void> {
     try {
-      for (this.#measure(); this.#left < RESERVE + 2 * STEP; this.#measure()) {
-        if (this.#last.end + this.#left > this.#maxSize)
-          throw new RangeError(`the file has reached ${this.#maxSize} bytes`)
+      for (this.#measure(); this.#left < wanted; this.#measure()) {
+        const end = this.#last.end + this.#left + this.#promised
+        if (end > this.#maxSize) throw new RangeError(`the file has reached its limit of ${this.#maxSize} bytes`)
         const { bytesWritten } = await this.#file.write(BLANK)
         // Less than all was the last of the disk; the next write says so.
         if (bytesWritten === 0) throw new RangeError('the disk takes no more')

@@ -41,8 +41,8 @@ class Echo {
   async begin(): Promise<void> {
     this.#server = http.createServer((request, response) => {
       this.requests++
-      if (request.url?.endsWith('/die')) return request.socket.destroy()
-      request.pipe(response.setHeader('server-name', this.name).setHeader('set-cookie', ['one=1', 'two=2']))
+      if (request.url?.endsWith('/die')) request.socket.destroy()
+      else request.pipe(response.setHeader('server-name', this.name).setHeader('set-cookie', ['one=1', 'two=2']))
     })
     this.#server.listen(this.port, '127.0.0.1')
     await once(this.#server, 'listening')

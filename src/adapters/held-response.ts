@@ -26,7 +26,7 @@ import {
 } from './outgoing.ts'
 
 /** What holding a response needs of a visit. */
-export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'settle' | 'farewell' | 'finish'>
+export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'pass' | 'settle' | 'farewell' | 'finish'>
 
 export interface HoldOptions {
   /** Bytes held of what is written after `write` answered `false`. Crossing it is a `LimitError`. */
@@ -130,8 +130,7 @@ class Hold {
     this.#state = 'done'
     response._send = this.#send
     if (this.private && response._header !== null) response._header = privateHead(response._header)
-    // So that the visits know that the head has gone. There was nothing to save, so nothing can be lost if one fails.
-    for (const visit of this.#visits) visit.settle().catch(ignore)
+    for (const visit of this.#visits) visit.pass()
     if (this.#closed) this.#finish()
     return response._send(data, encoding, callback, size)
   }
@@ -201,7 +200,6 @@ class Hold {
   #release(head: string | null): void {
     const response = this.#response
     if (head !== null) {
-      response._header = head
       response._headerSent = true
       prepend(response, { data: head, encoding: 'latin1', callback: null })
     }

@@ -60,6 +60,10 @@ export class Mount<Data extends object> implements SettlingVisit {
     return !this.#settled && (this.#pending || this.visit.unsettled)
   }
 
+  pass(): void {
+    this.visit.pass()
+  }
+
   /** Saves. Rejects where the check was left for later and never made. */
   settle(): Promise<Settled> {
     this.#settled = true

@@ -2,7 +2,7 @@
 import { CsrfError, HeadSentError, LimitError, OptionsError, SessionEndedError, type EndReason } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { CommitOutcome } from '../types.ts'
-import { standingOf as bytesStanding, type Change, type Committed, type Gone } from './commits.ts'
+import { standingOf as bytesStanding, type Committed, type Gone } from './commits.ts'
 import { renewalDue } from './expiry.ts'
 import type { Identity } from './identity.ts'
 import type { LiveRecord } from './live-record.ts'

@@ -10,6 +10,7 @@ import { listen } from './listen.ts'
 /** A visit that waits for the test, and counts what it is asked. */
 export class FakeVisit implements SettlingVisit {
   unsettled = true
+  passes = 0
   settles = 0
   finishes = 0
   readonly asked: Promise<unknown>
@@ -25,6 +26,10 @@ export class FakeVisit implements SettlingVisit {
       this.#failed = reject
     })
     this.#settled.catch(() => undefined)
+  }
+
+  pass(): void {
+    this.passes += 1
   }
 
   settle(): Promise<Settled> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -171,6 +171,21 @@ it('over HTTP/2 it saves before it answers, and nothing else can answer before',
     await once(stream, 'close')
   }
   client.close()
+})
+
+it('a stream that is not sent, because the session cannot be saved, is ended', async () => {
+  const { sessions, store } = await shopSessions()
+  const app = fastify()
+  await app.register(holdfast, { sessions })
+  const source = new PassThrough()
+  app.get('/', (request, reply) => {
+    sessions.of(request).data.count = 1
+    return reply.send(source)
+  })
+  const request = await serve(app)
+  refuseWrites(store)
+  expect((await request()).status).toBe(503)
+  expect(source.destroyed).toBe(true)
 })
 
 describe('a route', () => {

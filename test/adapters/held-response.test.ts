@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from 'vitest'
 
 import { StoreUnavailableError } from '../../src/errors.ts'
 import { holdResponse } from '../../src/adapters/held-response.ts'
-import { askAll } from '../../src/testing/adapter-contract/client.ts'
+import { askAll, type Reply } from '../../src/testing/adapter-contract/client.ts'
 import { deferred, FakeVisit, held } from './harness/held.ts'
 import { listen } from './harness/listen.ts'
 
@@ -120,6 +120,24 @@ describe('while a response is held', () => {
     expect(await done.promise).toBeUndefined()
   })
 
+  it('the server knows how much is waiting, until nothing is', async () => {
+    let waiting = 0
+    const { visit, response, reply, closed } = await held((r) => {
+      const server = r as ServerResponse & { _onPendingData(amount: number): void }
+      const tell = server._onPendingData
+      server._onPendingData = (amount) => {
+        waiting += amount
+        tell(amount)
+      }
+      r.end('x'.repeat(1000))
+    })
+    await visit.asked
+    expect(waiting).toBeGreaterThanOrEqual(1000)
+    visit.saved()
+    await Promise.all([reply, closed])
+    expect([waiting, response.writableLength]).toEqual([0, 0])
+  })
+
   it('an early hint that was sent before has left', async () => {
     const { visit, reply, firstByte } = await held((response) => {
       response.writeEarlyHints({ link: '</style.css>; rel=preload' })
@@ -203,7 +221,7 @@ describe('where nothing is to be settled', () => {
     const visit = Object.assign(new FakeVisit(), { unsettled: false })
     const { reply } = await held((response) => response.end('at once'), {}, {}, visit)
     expect((await reply).body).toBe('at once')
-    expect([visit.settles, visit.finishes]).toEqual([1, 1])
+    expect([visit.passes, visit.settles, visit.finishes]).toEqual([1, 0, 1])
   })
 })
 
@@ -253,6 +271,27 @@ describe('when the session cannot be saved', () => {
     const { headers } = await reply
     expect(headers.get('access-control-allow-origin')).toEqual(['https://app.example'])
     expect(headers.get('content-encoding')).toBeUndefined()
+  })
+
+  it('what another manager saved is not lost: its cookies go with the answer, and those of a sign-out', async () => {
+    const second = new FakeVisit()
+    const { visit, reply } = await held((response) => {
+      holdResponse(response, second, { limit: 1 })
+      response.end('secret')
+    })
+    visit.farewell = () => ['gone=; Max-Age=0']
+    visit.failed(UNAVAILABLE)
+    second.saved('second=1')
+    expect((await reply).headers.get('set-cookie')).toEqual(['gone=; Max-Age=0', 'second=1'])
+  })
+
+  it('the log of requests sees the status that was sent', async () => {
+    const { visit, response, reply } = await held((r) => r.end('secret'))
+    const logged = deferred<number>()
+    response.on('finish', () => logged.resolve(response.statusCode))
+    visit.failed(UNAVAILABLE)
+    await reply
+    expect(await logged.promise).toBe(503)
   })
 
   it('a stream that goes on is cut off after the answer', async () => {
@@ -308,6 +347,38 @@ describe('when the session cannot be saved', () => {
   })
 })
 
+describe('when the application wants the error', () => {
+  async function forwarded(handler: (response: ServerResponse) => unknown): Promise<Reply> {
+    const answered = deferred<ServerResponse>()
+    const forward = (): void => void answered.promise.then((response) => response.writeHead(503).end('an own page'))
+    const { visit, response, reply } = await held(handler, {}, { forward })
+    answered.resolve(response)
+    visit.failed(UNAVAILABLE)
+    return reply
+  }
+
+  it.each<[string, (response: ServerResponse) => unknown]>([
+    ['an empty answer', (response) => response.writeHead(204).end()],
+    ['an unchanged answer', (response) => response.writeHead(304).end()],
+    [
+      'a stream that is longer than any buffer',
+      (response) => pipeline(Readable.from(pieces('x'.repeat(900_000))), response, () => undefined),
+    ],
+    ['a stream that ends a little later', (response) => (response.write('x'), setTimeout(() => response.end('y'), 20))],
+  ])('puts its own answer in the place of %s', async (_name, answer) => {
+    const { status, body } = await forwarded(answer)
+    expect([status, body]).toEqual([503, 'an own page'])
+  })
+
+  it('a stream that does not end is answered and cut off, and the error stays with us', async () => {
+    const timers: NodeJS.Timeout[] = []
+    const { status, body } = await forwarded((response) => timers.push(setInterval(() => response.write('tick'), 5)))
+    for (const timer of timers) clearInterval(timer)
+    expect(status).toBe(503)
+    expect(JSON.parse(body)).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  })
+})
+
 describe('limits.heldBody', () => {
   it('bounds what an application writes that does not heed the false of write()', async () => {
     const { visit, response, reply } = await held((r) => r.write('x'), {}, { limit: 1000 })
@@ -315,7 +386,8 @@ describe('limits.heldBody', () => {
       await wait(0)
       response.write('y'.repeat(100))
     }
-    expect(response.writableLength).toBeGreaterThan(0)
+    const { outputData } = response as unknown as { outputData: { data: { length: number } }[] }
+    expect(outputData.reduce((sum, { data }) => sum + data.length, 0)).toBeLessThan(2000)
     visit.saved('kept=1')
     const { status, body, headers } = await reply
     expect(status).toBe(500)
@@ -349,6 +421,21 @@ describe('a connection that is cut', () => {
     visit.saved()
     await wait(5)
     expect([visit.settles, visit.finishes]).toEqual([1, 1])
+  })
+
+  it('before a handler that never answers: the visit is finished after a minute', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    try {
+      const { visit, reply, closed, response } = await held(() => undefined)
+      response.socket?.destroy()
+      await Promise.all([closed, expect(reply).rejects.toThrow('no answer')])
+      vi.advanceTimersByTime(59_000)
+      expect(visit.finishes).toBe(0)
+      vi.advanceTimersByTime(1_000)
+      expect([visit.settles, visit.finishes]).toEqual([0, 1])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('after it the error of a save harms nobody', async () => {

@@ -184,6 +184,19 @@ describe('the sticky world', () => {
     expect(await visitor.heading()).toBe('Sign in')
     await visitor.isBack(pinned)
   })
+
+  it('signs the visitor out also when the server has come back meanwhile', async () => {
+    const visitor = await arrive('sticky')
+    await visitor.signIn()
+    const pinned = String((await visitor.told()).answeredBy)
+    await visitor.kill(pinned)
+    await visitor.isBack(pinned)
+    // The balancer looks every 100 ms.
+    await visitor.page.waitForTimeout(300)
+    await visitor.press('Continue')
+    expect(await visitor.told()).toEqual({ madeBy: pinned, answeredBy: pinned, refused: true })
+    expect(await visitor.text()).toContain(`Server ${pinned} made this form, but has been started again since.`)
+  })
 })
 
 describe('the switch', () => {

@@ -3,7 +3,8 @@
  * that every step is seen to go to the next server. (With a redirect after each, a step would be two requests.)
  * A step can be sent again without harm, and every page can be asked for again under an address of its own.
  */
-import { CsrfError, type Sessions } from 'holdfast'
+import { CsrfError, HoldfastError, type Sessions } from 'holdfast'
+import { answerWith } from 'holdfast/node'
 import { Router, type ErrorRequestHandler, type Request, type RequestHandler } from 'express'
 
 import { donePage } from '../pages/done.ts'
@@ -118,10 +119,11 @@ function formRoutes(routes: Router, sessions: Sessions<Ledger>, show: Show, here
   })
 }
 
-/** What `errors: 'forward'` hands on ends here: the page says why. What is not ours to explain goes on to Express. */
+/** What `errors: 'forward'` hands on ends here: the page says why. The rest gets Holdfast's own small page, such as a 503. */
 export function refusals(show: Show): ErrorRequestHandler {
   return async (error: unknown, request, response, next) => {
     if (error instanceof CsrfError) await show(request, response, (view) => refusedPage(view, error.reason), error)
+    else if (error instanceof HoldfastError) answerWith(error, request, response)
     else next(error)
   }
 }

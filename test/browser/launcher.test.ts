@@ -28,6 +28,9 @@ describe.each(BALANCERS)('with the balancer %s', (balancer) => {
     const pids = descendants(Number(demonstration.process.pid))
     await demonstration.stop('SIGKILL')
     await until(() => pids.every((pid) => !isAlive(pid)))
+    const [, folder = ''] = /LMDB in (\S+?),/.exec(demonstration.output()) ?? []
+    await using next = await startDemonstration('--balancer', balancer)
+    expect({ next: next.url !== '', left: existsSync(folder) }).toEqual({ next: true, left: false })
   })
 })
 

@@ -1,8 +1,7 @@
 /** Everything that runs: two servers, a balancer before them, and the means to kill and to stop. */
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 
 import type { ServerSights } from '../surroundings.ts'
@@ -10,6 +9,7 @@ import { SERVER_NAMES, type ServerName } from '../worlds.ts'
 import { startBalancer, stopBalancer, type RunningBalancer } from './balancer-process.ts'
 import type { Choices } from './command-line.ts'
 import { startControl } from './control.ts'
+import { makeFolder } from './folder.ts'
 import { freePort, loopbackHosts } from './ports.ts'
 import { ServerProcess } from './server-process.ts'
 
@@ -35,7 +35,7 @@ export class Demonstration extends EventEmitter<Events> {
     this.setMaxListeners(0)
     this.port = port
     this.ports = ports
-    this.folder = mkdtempSync(path.join(tmpdir(), 'holdfast-transfer-'))
+    this.folder = makeFolder()
     const secret = randomBytes(32).toString('base64url')
     const server = (name: ServerName): ServerProcess =>
       new ServerProcess(name, serverEnvironment(name, ports[name], this.folder, secret))

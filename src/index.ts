@@ -6,11 +6,21 @@ import { resolveOptions } from './core/options.ts'
 import { Manager } from './core/sessions.ts'
 import { openStore } from './stores/by-url.ts'
 import { findSecret } from './stores/secret.ts'
-import type { BaseOptions, OnlyStorable, Options, Sessions } from './types.ts'
+import type { OnlyStorable, Options, Sessions } from './types.ts'
 
 export * from './errors.ts'
 export type * from './types.ts'
-export type { Awaitable, EndCondition, Enrolment, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from './core/store.ts'
+export type {
+  Awaitable,
+  EndCondition,
+  Enrolment,
+  RecordBytes,
+  Roll,
+  Selector,
+  Store,
+  StoreStats,
+  Swap,
+} from './core/store.ts'
 export { DONE } from './core/store.ts'
 export { isEnded, userOf, versionOf } from './core/record.ts'
 
@@ -19,8 +29,10 @@ export { isEnded, userOf, versionOf } from './core/record.ts'
  *
  * Throws `OptionsError` for an option that is unknown, missing or wrong: in production `secret` and `store` must be given.
  */
-export function createSessions<Data extends object = Record<string, unknown>>(options: Options<Data> & OnlyStorable<Data>): Sessions<Data> {
-  const settings = resolveOptions(options as BaseOptions & { readonly initial?: () => Data })
+export function createSessions<Data extends object = Record<string, unknown>>(
+  options: Options<Data> & OnlyStorable<Data>,
+): Sessions<Data> {
+  const settings = resolveOptions(options)
   const secret = findSecret(options.secret, options.store, settings)
   return new Manager<Data>({ settings, secret, store: openStore(options.store, settings) })
 }

@@ -8,7 +8,6 @@ export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
  * Declares the type of `req.session.data` for the frameworks' request types, by declaration merging:
  * `declare module 'holdfast' { interface Register { data: Shop } }`. It types one manager; `sessions.of(req)` types each.
  */
-// oxlint-disable-next-line typescript/no-empty-interface -- filled by declaration merging in applications
 export interface Register {}
 
 /** What `req.session.data` is: the registered type, else an object of unknown values. */
@@ -32,7 +31,9 @@ export type Storable<T> = unknown extends T
             : { [Key in keyof T]: Storable<T[Key]> }
 
 /** Nothing more to ask of options whose data can be kept; else something that they cannot have, so that the compiler says where it fails. */
-export type OnlyStorable<Data> = [Data] extends [Storable<Data>] ? unknown : { readonly data: 'session data cannot hold functions, symbols or instances of classes' & never }
+export type OnlyStorable<Data> = [Data] extends [Storable<Data>]
+  ? unknown
+  : { readonly data: 'session data cannot hold functions, symbols or instances of classes' }
 
 /** The states of a session: nothing stored; live; a read-only copy while the store is down; over. */
 export type SessionStatus = 'none' | 'live' | 'stale' | 'lapsed'
@@ -172,9 +173,8 @@ export interface BaseOptions {
 }
 
 /** What `data` is before anything is stored. Demanded where `Data` has required keys. */
-export type InitialOption<Data extends object> = Record<never, never> extends Data
-  ? { readonly initial?: (() => Data) | undefined }
-  : { readonly initial: () => Data }
+export type InitialOption<Data extends object> =
+  Record<never, never> extends Data ? { readonly initial?: (() => Data) | undefined } : { readonly initial: () => Data }
 
 export type Options<Data extends object> = BaseOptions & InitialOption<Data>
 

@@ -85,7 +85,13 @@ export class Commits {
       const lane = this.#lanes.get(selector)
       if (lane === undefined) this.#start(selector, waiting)
       else if (lane.waiting.length < this.#settings.queuedMost) lane.waiting.push(waiting)
-      else reject(new LimitError('queuedCommits', `More than ${this.#settings.queuedMost} commits of one session wait in this process (limits.queuedCommits). Nothing was written.`))
+      else
+        reject(
+          new LimitError(
+            'queuedCommits',
+            `More than ${this.#settings.queuedMost} commits of one session wait in this process (limits.queuedCommits). Nothing was written.`,
+          ),
+        )
     })
   }
 
@@ -142,7 +148,9 @@ class Batch {
       lane.last = base
       this.#settings.conflicted()
       if (performance.now() > this.#until) {
-        throw new StoreUnavailableError(`A session changed faster elsewhere than this change could be made within ${this.#settings.deadline} ms. Nothing was written.`)
+        throw new StoreUnavailableError(
+          `A session changed faster elsewhere than this change could be made within ${this.#settings.deadline} ms. Nothing was written.`,
+        )
       }
     }
   }

@@ -62,7 +62,13 @@ function fieldsOf(body: Buffer): Buffer[] {
   const selector = 1 + FINGERPRINT_LENGTH
   const verifier = selector + SELECTOR_BYTES
   const minted = verifier + VERIFIER_BYTES
-  return [body.subarray(0, 1), body.subarray(1, selector), body.subarray(selector, verifier), body.subarray(verifier, minted), body.subarray(minted)]
+  return [
+    body.subarray(0, 1),
+    body.subarray(1, selector),
+    body.subarray(selector, verifier),
+    body.subarray(verifier, minted),
+    body.subarray(minted),
+  ]
 }
 
 /** Remembers what genuine values opened to, so that a browser's cookie is verified once and not at each request. */

@@ -9,7 +9,10 @@ export function milliseconds(option: string, value: unknown): number {
   const parts = typeof value === 'string' ? /^(\d{1,12})(ms|s|m|h|d)$/.exec(value) : null
   const length = Number(parts?.[1]) * (UNITS[parts?.[2] ?? ''] ?? Number.NaN)
   if (length > 0 && length <= DAYS_MOST * 86_400_000) return length
-  throw new OptionsError(option, `${option} must be a duration such as '30m' (ms, s, m, h or d; more than zero, at most ${DAYS_MOST}d), got ${show(value)}.`)
+  throw new OptionsError(
+    option,
+    `${option} must be a duration such as '30m' (ms, s, m, h or d; more than zero, at most ${DAYS_MOST}d), got ${show(value)}.`,
+  )
 }
 
 function show(value: unknown): string {

@@ -131,6 +131,9 @@ export class GuardedStore implements Store {
     if (channels.store.hasSubscribers) channels.store.publish({ store: this.kind, operation, error })
     if (error instanceof HoldfastError) return error
     const why = error instanceof Error ? error.message : String(error)
-    return new StoreUnavailableError(`The session store (${this.kind}) failed at ${operation}: ${why}`, { applied, cause: error })
+    return new StoreUnavailableError(`The session store (${this.kind}) failed at ${operation}: ${why}`, {
+      applied,
+      cause: error,
+    })
   }
 }

@@ -1,6 +1,7 @@
 /** For whom a request speaks: the visit that it holds, the state of its session, and the cookies that its answer takes along. */
 import type { Lineage } from '../csrf/token.ts'
 import type { SessionStatus } from '../types.ts'
+import type { Gone } from './commits.ts'
 import { RANKS, sealId, setCookie, type GenuineId, type Rank } from './cookie.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { Presented } from './presented.ts'
@@ -8,7 +9,7 @@ import type { Live } from './resolution.ts'
 import type { Services } from './services.ts'
 import { freshVerifier, handleOf, hashVerifier, type Verifier } from './session-id.ts'
 import type { RecordBytes, Selector } from './store.ts'
-import { validVerifier } from './succession.ts'
+import { firstRecord, standingOf, validVerifier } from './succession.ts'
 
 /** The live session of a request. */
 export interface Holding {
@@ -105,11 +106,28 @@ export class Identity {
     const held = this.holding?.id ?? this.visitor().id
     const known = this.holding !== undefined || (this.#visitor?.known ?? false)
     const verifier = fresh ?? validVerifier(this.#services.keyring, record, held)
-    const id = verifier === undefined ? held : { selector: held.selector, verifier, hash: hashVerifier(verifier), mintedAt: record.idMintedAt }
+    const id =
+      verifier === undefined
+        ? held
+        : { selector: held.selector, verifier, hash: hashVerifier(verifier), mintedAt: record.idMintedAt }
     this.holding = { id, record, bytes }
     this.status = 'live'
     this.detached = false
-    if (verifier !== undefined && !(known && verifier.equals(held.verifier))) this.#issue = { rank: record.userId === undefined ? 'gid' : 'sid', id }
+    if (verifier !== undefined && !(known && verifier.equals(held.verifier)))
+      this.#issue = { rank: record.userId === undefined ? 'gid' : 'sid', id }
+  }
+
+  /** What a change of this request builds on, if it still has a right to what is stored. */
+  foundation(record: LiveRecord | undefined, now: number): LiveRecord | Gone {
+    if (this.holding !== undefined) {
+      if (record === undefined) return { gone: 'absent' }
+      return record.epoch === this.holding.record.epoch ? record : { gone: 'superseded' }
+    }
+    const { id, known } = this.visitor()
+    if (record === undefined) return firstRecord(this.#services, id, known, new Uint8Array(), now)
+    const standing = standingOf(record, id.hash, now)
+    const ours = known && record.epoch === 0 && (standing === 'current' || standing === 'previous')
+    return ours ? record : { gone: 'superseded' }
   }
 
   /** What CSRF tokens are bound to; `undefined` while the browser has no id of ours. */
@@ -133,8 +151,13 @@ export class Identity {
     if (transport === 'none') return []
     const style = { secure: transport === 'host', sameSite: this.#services.settings.sameSite }
     const issue = this.#issue
-    const cookies = this.#cleared ? RANKS.filter((rank) => this.#presented.brought.includes(rank) && rank !== issue?.rank).map((rank) => setCookie(names[rank], undefined, style)) : []
-    if (issue !== undefined) cookies.push(setCookie(names[issue.rank], sealId(this.#services.keyring, issue.rank, issue.id), style))
+    const cookies = this.#cleared
+      ? RANKS.filter((rank) => this.#presented.brought.includes(rank) && rank !== issue?.rank).map((rank) =>
+          setCookie(names[rank], undefined, style),
+        )
+      : []
+    if (issue !== undefined)
+      cookies.push(setCookie(names[issue.rank], sealId(this.#services.keyring, issue.rank, issue.id), style))
     return cookies
   }
 

@@ -33,7 +33,8 @@ export interface Keyring {
 /** Makes the keyring of an application. `name` separates applications that share a secret. */
 export function createKeyring(secrets: Secrets, name: string): Keyring {
   const [sign, ...others] = normalise(secrets)
-  if (sign === undefined) throw new OptionsError('secret', 'secret is an empty list: give at least one secret of 32 bytes or more.')
+  if (sign === undefined)
+    throw new OptionsError('secret', 'secret is an empty list: give at least one secret of 32 bytes or more.')
   const all = distinct([sign, ...others].map((secret) => deriveKey(secret, name)))
   const active = all[0] as Key
   return { active, all, find: (fingerprint) => all.find((key) => begins(fingerprint, key.fingerprint)) }
@@ -60,7 +61,8 @@ function normalise(secrets: Secrets): readonly Secret[] {
   if (typeof secrets === 'string' || secrets instanceof Uint8Array) return [secrets]
   if (Array.isArray(secrets)) return secrets as readonly Secret[]
   const apart = secrets as { sign: Secret; verify: readonly Secret[] } | null
-  if (typeof apart === 'object' && apart?.sign !== undefined && Array.isArray(apart.verify)) return [apart.sign, ...(apart.verify as readonly Secret[])]
+  if (typeof apart === 'object' && apart?.sign !== undefined && Array.isArray(apart.verify))
+    return [apart.sign, ...(apart.verify as readonly Secret[])]
   throw new OptionsError('secret', 'secret must be a text or bytes, a list of them, or { sign, verify: [] }.')
 }
 
@@ -68,7 +70,10 @@ function deriveKey(secret: Secret, name: string): Key {
   const bytes = typeof secret === 'string' ? Buffer.from(secret, 'utf8') : secret
   if (!(bytes instanceof Uint8Array) || bytes.length < SECRET_LEAST) {
     const size = bytes instanceof Uint8Array ? `one of ${bytes.length} bytes` : typeof secret
-    throw new OptionsError('secret', `secret needs at least ${SECRET_LEAST} bytes each, got ${size}. Make one with: openssl rand -base64 32`)
+    throw new OptionsError(
+      'secret',
+      `secret needs at least ${SECRET_LEAST} bytes each, got ${size}. Make one with: openssl rand -base64 32`,
+    )
   }
   const derive = (purpose: string, length: number): Buffer =>
     Buffer.from(hkdfSync('sha256', bytes, '', `holdfast/1 ${purpose} ${name}`, length))

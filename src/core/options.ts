@@ -78,19 +78,23 @@ export function resolveOptions(given: Given): Settings {
     endOnTheft: flag('endOnTheft', options.endOnTheft),
     limits: Object.freeze(checkLimits(options.limits)),
     log: checkLog(options.log),
-    now: optionalFunction<() => number>('now', options.now),
-    initial: optionalFunction<() => object>('initial', options.initial) ?? (() => ({})),
+    now: optionalFunction('now', options.now) as (() => number) | undefined,
+    initial: (optionalFunction('initial', options.initial) as (() => object) | undefined) ?? (() => ({})),
     production,
   })
 }
 
 /** Throws for a key that is no option, and names the one that was probably meant. */
 export function refuseUnknown(where: string, given: object, known: object): void {
-  if (typeof given !== 'object' || given === null) throw new OptionsError(where, `${where || 'options'} must be an object.`)
+  if (typeof given !== 'object' || given === null)
+    throw new OptionsError(where, `${where || 'options'} must be an object.`)
   for (const key of Object.keys(given)) {
     if (Object.hasOwn(known, key)) continue
     const near = nearest(key, Object.keys(known))
-    throw new OptionsError(where + key, `There is no option ${where}${key}.${near === undefined ? '' : ` Did you mean ${where}${near}?`}`)
+    throw new OptionsError(
+      where + key,
+      `There is no option ${where}${key}.${near === undefined ? '' : ` Did you mean ${where}${near}?`}`,
+    )
   }
 }
 
@@ -101,7 +105,11 @@ function resolveTimers(options: typeof DEFAULTS & Given): Timers {
     renewal: milliseconds('renewalTimeout', options.renewalTimeout),
     grace: milliseconds('graceTimeout', options.graceTimeout),
   }
-  if (timers.idle > timers.absolute) throw new OptionsError('idleTimeout', 'idleTimeout is longer than absoluteTimeout, so it would never end a session.')
+  if (timers.idle > timers.absolute)
+    throw new OptionsError(
+      'idleTimeout',
+      'idleTimeout is longer than absoluteTimeout, so it would never end a session.',
+    )
   return Object.freeze(timers)
 }
 
@@ -119,9 +127,16 @@ export function isLoopback(host: string): boolean {
 function checkOrigin(origin: unknown, insecure: boolean): string | undefined {
   if (origin === undefined) return undefined
   const normal = typeof origin === 'string' ? normaliseOrigin(origin) : undefined
-  if (normal === undefined || !/^https?:/.test(normal)) throw new OptionsError('origin', "origin must be what browsers call this application, such as 'https://shop.example', without a path.")
+  if (normal === undefined || !/^https?:/.test(normal))
+    throw new OptionsError(
+      'origin',
+      "origin must be what browsers call this application, such as 'https://shop.example', without a path.",
+    )
   if (normal.startsWith('http:') && !insecure && !isLoopback(new URL(normal).host)) {
-    throw new OptionsError('origin', `origin is ${normal}: browsers would send session cookies in the clear. Use https, or say insecure: true.`)
+    throw new OptionsError(
+      'origin',
+      `origin is ${normal}: browsers would send session cookies in the clear. Use https, or say insecure: true.`,
+    )
   }
   return normal
 }
@@ -129,43 +144,73 @@ function checkOrigin(origin: unknown, insecure: boolean): string | undefined {
 function checkOrigins(option: string, origins: unknown): string[] {
   return strings(option, origins).map((origin) => {
     const normal = normaliseOrigin(origin)
-    if (normal === undefined) throw new OptionsError(option, `${option} has '${origin.slice(0, 60)}', which is not an origin such as 'https://pay.example'.`)
+    if (normal === undefined)
+      throw new OptionsError(
+        option,
+        `${option} has '${origin.slice(0, 60)}', which is not an origin such as 'https://pay.example'.`,
+      )
     return normal
   })
 }
 
 function checkCallbacks(callbacks: unknown): Callback[] {
-  if (!Array.isArray(callbacks)) throw new OptionsError('callbacks', 'callbacks must be a list of { method, path, origins }.')
+  if (!Array.isArray(callbacks))
+    throw new OptionsError('callbacks', 'callbacks must be a list of { method, path, origins }.')
   return callbacks.map((callback: Partial<Callback>, at) => {
     const where = `callbacks[${at}].`
     refuseUnknown(where, callback, { method: 0, path: 0, origins: 0 })
-    if (typeof callback.method !== 'string' || !/^[A-Z]+$/.test(callback.method)) throw new OptionsError(`${where}method`, `${where}method must be a method in capitals, such as 'POST'.`)
-    if (typeof callback.path !== 'string' || !callback.path.startsWith('/')) throw new OptionsError(`${where}path`, `${where}path must be an exact path that begins with a slash.`)
-    return Object.freeze({ method: callback.method, path: callback.path, origins: Object.freeze(checkOrigins(`${where}origins`, callback.origins)) })
+    if (typeof callback.method !== 'string' || !/^[A-Z]+$/.test(callback.method))
+      throw new OptionsError(`${where}method`, `${where}method must be a method in capitals, such as 'POST'.`)
+    if (typeof callback.path !== 'string' || !callback.path.startsWith('/'))
+      throw new OptionsError(`${where}path`, `${where}path must be an exact path that begins with a slash.`)
+    return Object.freeze({
+      method: callback.method,
+      path: callback.path,
+      origins: Object.freeze(checkOrigins(`${where}origins`, callback.origins)),
+    })
   })
 }
 
 function checkCookie(cookie: unknown): 'lax' | 'strict' | 'none' {
   refuseUnknown('cookie.', cookie as object, DEFAULTS.cookie)
-  return oneOf('cookie.sameSite', (cookie as { sameSite?: 'lax' | 'strict' | 'none' }).sameSite ?? 'lax', ['lax', 'strict', 'none'])
+  return oneOf('cookie.sameSite', (cookie as { sameSite?: 'lax' | 'strict' | 'none' }).sameSite ?? 'lax', [
+    'lax',
+    'strict',
+    'none',
+  ])
 }
 
-const LIMIT_MOST: Readonly<Record<keyof Limits, number>> = { recordSize: 16_777_216, depth: 256, userId: 255, heldBody: 1_073_741_824, queuedCommits: 1_000_000 }
+const LIMIT_MOST: Readonly<Record<keyof Limits, number>> = {
+  recordSize: 16_777_216,
+  depth: 256,
+  userId: 255,
+  heldBody: 1_073_741_824,
+  queuedCommits: 1_000_000,
+}
 
 function checkLimits(given: unknown): Record<keyof Limits, number> {
   refuseUnknown('limits.', given as object, DEFAULTS.limits)
   const limits = { ...DEFAULTS.limits, ...defined(given as Limits) } as Record<keyof Limits, number>
   for (const [name, value] of Object.entries(limits)) {
     const most = LIMIT_MOST[name as keyof Limits]
-    if (!Number.isInteger(value) || value < 1 || value > most) throw new OptionsError(`limits.${name}`, `limits.${name} must be a whole number from 1 to ${most}.`)
+    if (!Number.isInteger(value) || value < 1 || value > most)
+      throw new OptionsError(`limits.${name}`, `limits.${name} must be a whole number from 1 to ${most}.`)
   }
   return limits
 }
 
 function checkLog(log: Log | undefined): Log {
-  if (log === undefined) return console satisfies Log as Log
-  if (typeof log === 'object' && typeof (log as Partial<Log> | null)?.warn === 'function' && typeof log.error === 'function') return log
-  throw new OptionsError('log', 'log must have the functions warn(details, message) and error(details, message), as pino and console have.')
+  if (log === undefined) return console satisfies Log
+  if (
+    typeof log === 'object' &&
+    typeof (log as Partial<Log> | null)?.warn === 'function' &&
+    typeof log.error === 'function'
+  )
+    return log
+  throw new OptionsError(
+    'log',
+    'log must have the functions warn(details, message) and error(details, message), as pino and console have.',
+  )
 }
 
 function flag(option: string, value: unknown): boolean {
@@ -180,12 +225,12 @@ function oneOf<Value extends string>(option: string, value: unknown, values: rea
 }
 
 function strings(option: string, value: unknown): string[] {
-  if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return [...(value as string[])]
+  if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return [...value]
   throw new OptionsError(option, `${option} must be a list of strings.`)
 }
 
-function optionalFunction<Fn>(option: string, value: unknown): Fn | undefined {
-  if (value === undefined || typeof value === 'function') return value as Fn | undefined
+function optionalFunction(option: string, value: unknown): ((...values: never[]) => unknown) | undefined {
+  if (value === undefined || typeof value === 'function') return value as ((...values: never[]) => unknown) | undefined
   throw new OptionsError(option, `${option} must be a function.`)
 }
 
@@ -195,7 +240,9 @@ function defined<Values extends object>(values: Values): Partial<Values> {
 
 /** The key with the fewest letters to change, if those are few. */
 function nearest(key: string, keys: readonly string[]): string | undefined {
-  const ranked = keys.map((known) => ({ known, steps: distance(key.toLowerCase(), known.toLowerCase()) })).toSorted((left, right) => left.steps - right.steps)
+  const ranked = keys
+    .map((known) => ({ known, steps: distance(key.toLowerCase(), known.toLowerCase()) }))
+    .toSorted((left, right) => left.steps - right.steps)
   const [best] = ranked
   return best !== undefined && best.steps <= Math.max(2, Math.floor(key.length / 3)) ? best.known : undefined
 }

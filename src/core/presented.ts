@@ -1,7 +1,15 @@
 /** What a browser brought: which of its cookies we minted, and how cookies may travel back. */
 import { requestOrigin } from '../csrf/origin.ts'
 import * as channels from '../telemetry/channels.ts'
-import { cookieNames, RANKS, readCookies, type CookieNames, type GenuineId, type Rank, type Transport } from './cookie.ts'
+import {
+  cookieNames,
+  RANKS,
+  readCookies,
+  type CookieNames,
+  type GenuineId,
+  type Rank,
+  type Transport,
+} from './cookie.ts'
 import { isVoid } from './expiry.ts'
 import { isLoopback } from './options.ts'
 import { headerOf, type RequestFacts } from './request.ts'
@@ -38,13 +46,19 @@ export function readPresented(services: Services, facts: RequestFacts): Presente
   return { transport, names, brought, ids, unknownKey }
 }
 
-function genuine(services: Services, rank: Rank, values: readonly string[]): { ids: readonly GenuineId[]; unknownKey: boolean } {
+function genuine(
+  services: Services,
+  rank: Rank,
+  values: readonly string[],
+): { ids: readonly GenuineId[]; unknownKey: boolean } {
   const ids: GenuineId[] = []
   let unknownKey = false
   for (const value of values) {
     const opened = services.cookies.open(rank, value)
-    if ('id' in opened && !isVoid(opened.id.mintedAt, services.settings.timers, services.clock.now())) ids.push(opened.id)
-    else if (channels.cookie.hasSubscribers) channels.cookie.publish({ cookie: rank, why: 'id' in opened ? 'expired' : opened.why })
+    if ('id' in opened && !isVoid(opened.id.mintedAt, services.settings.timers, services.clock.now()))
+      ids.push(opened.id)
+    else if (channels.cookie.hasSubscribers)
+      channels.cookie.publish({ cookie: rank, why: 'id' in opened ? 'expired' : opened.why })
     unknownKey ||= 'why' in opened && opened.why === 'unknown-key'
   }
   return { ids, unknownKey }

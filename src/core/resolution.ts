@@ -50,14 +50,22 @@ export class DeadIds {
 }
 
 /** Finds the session of a request. Asks the store once for each selector at most. */
-export async function resolve(services: Services, presented: Presented, dead: DeadIds, through: boolean): Promise<Resolution> {
+export async function resolve(
+  services: Services,
+  presented: Presented,
+  dead: DeadIds,
+  through: boolean,
+): Promise<Resolution> {
   const gone: Selector[] = []
   let detached = presented.unknownKey
   for (const rank of ['sid', 'gid'] as const) {
     const live: Live[] = []
     for (const id of presented.ids[rank]) {
       if (gone.includes(id.selector)) continue
-      const found = !through && dead.has(id.selector) ? 'over' : await judgeOrEnd(services, id, await services.store.load(id.selector))
+      const found =
+        !through && dead.has(id.selector)
+          ? 'over'
+          : await judgeOrEnd(services, id, await services.store.load(id.selector))
       if (found === 'over') dead.add(id.selector)
       if (found === 'over') gone.push(id.selector)
       else if (found === 'detached') detached = true
@@ -67,14 +75,21 @@ export async function resolve(services: Services, presented: Presented, dead: De
     if (first !== undefined && live.every((other) => other.id.selector === first.id.selector)) return first
     if (first !== undefined) {
       channels.ambiguous.publish({ handles: live.map(({ id, record }) => handleOf(id.selector, record.epoch)) })
-      services.settings.log.warn({ cookie: rank }, 'A browser brought two live sessions of different identity; neither was used.')
+      services.settings.log.warn(
+        { cookie: rank },
+        'A browser brought two live sessions of different identity; neither was used.',
+      )
       return { what: 'detached', dead: gone }
     }
   }
   return { what: detached ? 'detached' : 'over', dead: gone }
 }
 
-async function judgeOrEnd(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Promise<Live | 'over' | 'detached'> {
+async function judgeOrEnd(
+  services: Services,
+  id: GenuineId,
+  bytes: RecordBytes | undefined,
+): Promise<Live | 'over' | 'detached'> {
   const found = judge(services, id, bytes)
   if (found !== 'stolen') return found
   const { settings, store, watchers } = services
@@ -85,7 +100,11 @@ async function judgeOrEnd(services: Services, id: GenuineId, bytes: RecordBytes 
 }
 
 /** What an id leads to, given what the store has under its selector. */
-export function judge(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Live | 'over' | 'detached' | 'stolen' {
+export function judge(
+  services: Services,
+  id: GenuineId,
+  bytes: RecordBytes | undefined,
+): Live | 'over' | 'detached' | 'stolen' {
   const { settings, clock, heartbeat } = services
   const standing = bytesStanding(bytes)
   if ('gone' in standing) {

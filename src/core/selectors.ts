@@ -42,7 +42,7 @@ export class Selectors {
 
   mint(): Selector {
     if (this.#counter >= COUNTER_MOST) this.#lease = undefined
-    const lease = this.#lease ?? RANDOM_LEASE + this.#random(6).readUIntBE(0, 6) % RANDOM_LEASE
+    const lease = this.#lease ?? RANDOM_LEASE + (this.#random(6).readUIntBE(0, 6) % RANDOM_LEASE)
     return selectorAt(this.#keyring.active, { lease, nonce: this.#nonce, counter: this.#counter++ })
   }
 

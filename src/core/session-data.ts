@@ -105,7 +105,8 @@ export class SessionData<Data extends object> {
   reset(payload: Uint8Array | undefined): void {
     this.#payload = payload
     this.#baseline = undefined
-    if (this.#value !== undefined) adopt(this.#value as Record<string, unknown>, clone(this.#base()) as Record<string, unknown>)
+    if (this.#value !== undefined)
+      adopt(this.#value as Record<string, unknown>, clone(this.#base()) as Record<string, unknown>)
   }
 
   encode(data: Data): Uint8Array {

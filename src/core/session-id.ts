@@ -71,5 +71,9 @@ export function findSuccessor(keyring: Keyring, id: Id, nonce: Uint8Array, hash:
 
 /** The public name of a session: 16 characters from which neither id nor selector can be read. */
 export function handleOf(selector: Selector, epoch: number): string {
-  return createHmac('sha256', 'holdfast handle').update(`${selector} ${epoch}`).digest().subarray(0, 12).toString('base64url')
+  return createHmac('sha256', 'holdfast handle')
+    .update(`${selector} ${epoch}`)
+    .digest()
+    .subarray(0, 12)
+    .toString('base64url')
 }

@@ -2,17 +2,19 @@
 import { CsrfError, HeadSentError, LimitError, OptionsError, SessionEndedError, type EndReason } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { CommitOutcome } from '../types.ts'
-import { standingOf as bytesStanding, type Committed, type Gone } from './commits.ts'
+import { carriedData, type Carry, refusePromise } from './carried-data.ts'
+import type { Committed, Gone } from './commits.ts'
+import { endVisit } from './ending.ts'
 import { renewalDue } from './expiry.ts'
 import type { Identity } from './identity.ts'
 import type { LiveRecord } from './live-record.ts'
-import { endedMarker, versionOf } from './record.ts'
+import { endedMarker } from './record.ts'
 import { judge } from './resolution.ts'
 import type { Services } from './services.ts'
 import type { PendingData, SessionData } from './session-data.ts'
 import { freshVerifier } from './session-id.ts'
 import type { Selector } from './store.ts'
-import { firstRecord, raised, renewed, standingOf } from './succession.ts'
+import { raised, renewed } from './succession.ts'
 
 const COLLISIONS_MOST = 4
 
@@ -20,8 +22,6 @@ const COLLISIONS_MOST = 4
 type Alteration = (record: LiveRecord, now: number) => LiveRecord
 
 const AS_IS: Alteration = (record) => record
-
-export type SignInData = 'keep' | 'drop' | readonly string[]
 
 export class SessionWork<Data extends object> {
   readonly identity: Identity
@@ -37,7 +37,12 @@ export class SessionWork<Data extends object> {
   #last: Promise<unknown> = Promise.resolve()
   #underWay = 0
 
-  constructor(services: Services, identity: Identity, data: SessionData<Data>, revokeUser: (userId: string) => Promise<number>) {
+  constructor(
+    services: Services,
+    identity: Identity,
+    data: SessionData<Data>,
+    revokeUser: (userId: string) => Promise<number>,
+  ) {
     this.#services = services
     this.identity = identity
     this.data = data
@@ -70,7 +75,9 @@ export class SessionWork<Data extends object> {
       if (this.identity.detached) return this.#dropped(pending, 'detached')
       const { holding } = this.identity
       if (pending.changed) return this.#write(pending, AS_IS)
-      return holding !== undefined && this.#services.touches.soon(holding.id.selector, holding.record) ? 'touched' : 'unchanged'
+      return holding !== undefined && this.#services.touches.soon(holding.id.selector, holding.record)
+        ? 'touched'
+        : 'unchanged'
     })
   }
 
@@ -119,13 +126,14 @@ export class SessionWork<Data extends object> {
       if (this.headGone) throw this.#tooLate('regenerateId()')
       if (this.identity.holding === undefined || this.identity.detached) return
       const verifier = previous === 'refused' ? freshVerifier(this.#services.random) : undefined
-      const alter: Alteration = verifier === undefined ? this.#renewal() : (record, now) => raised(record, verifier, now)
+      const alter: Alteration =
+        verifier === undefined ? this.#renewal() : (record, now) => raised(record, verifier, now)
       const outcome = await this.#write(this.data.pending(), alter, verifier)
       if (outcome !== 'gone') channels.lifecycle.publish({ handle: this.identity.handle, what: 'renewed' })
     })
   }
 
-  signIn(userId: string, carry: SignInData): Promise<void> {
+  signIn(userId: string, carry: Carry): Promise<void> {
     return this.#inTurn(async () => {
       this.#checkSignIn(userId)
       const before = this.identity.holding
@@ -136,7 +144,8 @@ export class SessionWork<Data extends object> {
         this.identity.startOver()
         if ((await this.#signInto(userId, carried)) === 'gone') throw this.#ended()
       }
-      if (before !== undefined && other !== undefined && other !== userId) await this.#services.store.withdraw(other, before.id.selector)
+      if (before !== undefined && other !== undefined && other !== userId)
+        await this.#services.store.withdraw(other, before.id.selector)
       channels.lifecycle.publish({ handle: this.identity.handle, what: 'signed-in' })
     })
   }
@@ -149,7 +158,7 @@ export class SessionWork<Data extends object> {
       if (holding !== undefined) {
         const { userId } = holding.record
         if (everywhere && userId !== undefined) await this.#revokeUser(userId)
-        await this.#end(holding.id.selector, holding.bytes, holding.record.epoch)
+        await endVisit(this.#services, holding)
         if (userId !== undefined) await this.#services.store.withdraw(userId, holding.id.selector)
         this.#services.watchers.ended(holding.id.selector)
         channels.lifecycle.publish({ handle, what: 'signed-out' })
@@ -161,28 +170,35 @@ export class SessionWork<Data extends object> {
 
   get #renewalDue(): boolean {
     const { holding } = this.identity
-    return holding !== undefined && !this.headGone && renewalDue(holding.record, this.#services.settings.timers, this.#services.clock.now())
+    return (
+      holding !== undefined &&
+      !this.headGone &&
+      renewalDue(holding.record, this.#services.settings.timers, this.#services.clock.now())
+    )
   }
 
   #renewal(): Alteration {
-    const { keyring, random, settings } = this.#services
-    const lineal = { keyring, random, timers: settings.timers }
-    return (record, now) => (this.identity.holding === undefined ? record : renewed(lineal, record, this.identity.holding.id, now))
+    return (record, now) =>
+      this.identity.holding === undefined ? record : renewed(this.#services, record, this.identity.holding.id, now)
   }
 
   /** One change of this session, with what is unsaved. `fresh`: the verifier that the alteration brings. */
-  async #write(pending: PendingData<Data>, alter: Alteration, fresh?: ReturnType<typeof freshVerifier>): Promise<CommitOutcome> {
+  async #write(
+    pending: PendingData<Data>,
+    alter: Alteration,
+    fresh?: ReturnType<typeof freshVerifier>,
+  ): Promise<CommitOutcome> {
     if (this.headGone && this.identity.holding === undefined) throw this.#tooLate('storing the first value')
     for (let attempt = 0; ; attempt++) {
       const { holding } = this.identity
-      const visitor = holding === undefined ? this.identity.visitor() : undefined
-      const selector = (holding?.id ?? visitor?.id as { selector: Selector }).selector
+      const { id, known } = holding === undefined ? this.identity.visitor() : { id: holding.id, known: true }
+      const { selector } = id
       let conflicts: readonly string[] = []
       const committed = await this.#services.commits.submit(
         selector,
         (record) => {
           const now = this.#services.clock.now()
-          const entry = this.#entry(record, now)
+          const entry = this.identity.foundation(record, now)
           if ('gone' in entry) return entry
           if (!pending.changed && record !== undefined) return alter(entry, now)
           const made = pending.on(record?.payload)
@@ -192,32 +208,19 @@ export class SessionWork<Data extends object> {
         holding?.bytes,
       )
       if (!('gone' in committed)) return this.#saved(pending, committed, conflicts, fresh)
-      const collided = visitor !== undefined && !visitor.known && committed.gone !== 'absent'
+      const collided = !known && committed.gone !== 'absent'
       if (!collided || attempt >= COLLISIONS_MOST) return this.#gone(pending, selector, committed)
       channels.collision.publish({ what: 'selector' })
       this.identity.startOver()
     }
   }
 
-  /** What a change of this request builds on, if it still has a right to the record. */
-  #entry(record: LiveRecord | undefined, now: number): LiveRecord | Gone {
-    const { holding } = this.identity
-    if (holding !== undefined) {
-      if (record === undefined) return { gone: 'absent' }
-      return record.epoch === holding.record.epoch ? record : { gone: 'superseded' }
-    }
-    const { id, known } = this.identity.visitor()
-    if (record === undefined) return this.#first(id, known, now)
-    const standing = standingOf(record, id.hash, now)
-    return known && record.epoch === 0 && (standing === 'current' || standing === 'previous') ? record : { gone: 'superseded' }
-  }
-
-  #first(id: Parameters<typeof firstRecord>[1], known: boolean, now: number): LiveRecord {
-    const { keyring, random, settings } = this.#services
-    return firstRecord({ keyring, random, timers: settings.timers }, id, known, new Uint8Array(), now)
-  }
-
-  #saved(pending: PendingData<Data>, committed: Exclude<Committed, Gone>, conflicts: readonly string[], fresh?: ReturnType<typeof freshVerifier>): CommitOutcome {
+  #saved(
+    pending: PendingData<Data>,
+    committed: Exclude<Committed, Gone>,
+    conflicts: readonly string[],
+    fresh?: ReturnType<typeof freshVerifier>,
+  ): CommitOutcome {
     const first = this.identity.holding === undefined
     this.identity.learn(committed.record, committed.bytes, fresh)
     this.data.rebase(committed.record.payload, pending)
@@ -250,17 +253,18 @@ export class SessionWork<Data extends object> {
   }
 
   /** Enters the visit in the user's index, then the user in the visit, and looks whether a revocation came in between. */
-  async #signInto(userId: string, carry: SignInData): Promise<'signed-in' | 'gone'> {
+  async #signInto(userId: string, carry: Carry): Promise<'signed-in' | 'gone'> {
     const { store, settings, random } = this.#services
     const lifetime = settings.timers.absolute + settings.maxRequestTime
     const selector = (this.identity.holding?.id ?? this.identity.visitor().id).selector
     const { notBefore, now: storeNow } = await store.enroll(userId, selector, lifetime)
     const signedInAt = Math.max(Math.floor(storeNow), notBefore + 1)
     const verifier = freshVerifier(random)
-    const pending = this.#carried(carry)
+    const pending = carriedData(this.data, carry)
     const outcome = await this.#write(
       pending,
-      (record, now) => raised({ ...record, userId, createdAt: Math.min(record.createdAt, signedInAt), signedInAt }, verifier, now),
+      (record, now) =>
+        raised({ ...record, userId, createdAt: Math.min(record.createdAt, signedInAt), signedInAt }, verifier, now),
       verifier,
     )
     const entered = this.identity.holding?.id.selector
@@ -274,47 +278,38 @@ export class SessionWork<Data extends object> {
     throw this.#ended()
   }
 
-  /** The data that goes along into a signed-in session. */
-  #carried(carry: SignInData): PendingData<Data> {
-    const pending = this.data.pending()
-    return {
-      changed: true,
-      mine: pending.mine,
-      on: (payload) => {
-        const { data, conflicts } = pending.on(payload)
-        return { data: carriedOver(data, this.data.initial(), carry), conflicts }
-      },
-    }
-  }
-
-  async #end(selector: Selector, known: Uint8Array, epoch: number): Promise<void> {
-    const { store, settings } = this.#services
-    let expected = known
-    for (;;) {
-      const swap = await store.end(selector, endedMarker('signed-out'), settings.maxRequestTime, { version: versionOf(expected) })
-      if (swap.done) return
-      const standing = bytesStanding(swap.found)
-      if (!('record' in standing) || standing.record.epoch !== epoch) return
-      expected = standing.bytes
-    }
-  }
-
   #checkSignIn(userId: string): void {
     if (this.headGone) throw this.#tooLate('signIn()')
     const most = this.#services.settings.limits.userId
-    if (typeof userId !== 'string' || userId === '') throw new OptionsError('userId', 'signIn(userId) needs a user id: a string that is not empty.')
-    if (Buffer.byteLength(userId) > most) throw new LimitError('userId', `The user id has ${Buffer.byteLength(userId)} bytes; limits.userId allows ${most}.`)
-    if (this.unproven) throw new CsrfError('no-evidence', 'A request that shows neither its origin nor a CSRF token cannot sign in: send a token with it.')
+    if (typeof userId !== 'string' || userId === '')
+      throw new OptionsError('userId', 'signIn(userId) needs a user id: a string that is not empty.')
+    if (Buffer.byteLength(userId) > most)
+      throw new LimitError(
+        'userId',
+        `The user id has ${Buffer.byteLength(userId)} bytes; limits.userId allows ${most}.`,
+      )
+    if (this.unproven)
+      throw new CsrfError(
+        'no-evidence',
+        'A request that shows neither its origin nor a CSRF token cannot sign in: send a token with it.',
+      )
   }
 
   #ended(): SessionEndedError {
     const { handle } = this.identity
     const reason = this.#endedBy
-    return new SessionEndedError(reason, `The session is over (${reason}): the change was not made. Ask the visitor to sign in again.`, { handle })
+    return new SessionEndedError(
+      reason,
+      `The session is over (${reason}): the change was not made. Ask the visitor to sign in again.`,
+      { handle },
+    )
   }
 
   #tooLate(what: string): HeadSentError {
-    return new HeadSentError(`${what} needs a cookie, and the head of the response has left: do it before the first byte of the body.`, { handle: this.identity.handle })
+    return new HeadSentError(
+      `${what} needs a cookie, and the head of the response has left: do it before the first byte of the body.`,
+      { handle: this.identity.handle },
+    )
   }
 
   #inTurn<Result>(operation: () => Promise<Result>): Promise<Result> {
@@ -323,17 +318,4 @@ export class SessionWork<Data extends object> {
     this.#last = turn.catch(() => undefined)
     return turn
   }
-}
-
-function carriedOver<Data extends object>(data: Data, initial: Data, carry: SignInData): Data {
-  if (carry === 'keep') return data
-  if (carry === 'drop') return initial
-  const kept = Object.entries(data).filter(([key]) => carry.includes(key))
-  return { ...initial, ...Object.fromEntries(kept) }
-}
-
-/** A function given to `update` may run again, and its result counts at once. Throws `TypeError` for a promise. */
-export function refusePromise(result: unknown): void {
-  if (typeof result !== 'object' || result === null || typeof (result as { then?: unknown }).then !== 'function') return
-  throw new TypeError('The function given to update() must be synchronous, because it may run again: await before it, not in it.')
 }

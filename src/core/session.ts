@@ -101,19 +101,24 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   /** Nobody can wait for its end through this request any more. */
   finish(): void {
     const { holding } = this.#work.identity
-    if (this.#controller !== undefined && holding !== undefined) this.#services.watchers.forget(holding.id.selector, this.#controller)
+    if (this.#controller !== undefined && holding !== undefined)
+      this.#services.watchers.forget(holding.id.selector, this.#controller)
   }
 
   #makeCsrf(): SessionCsrf {
     const token = (path?: string): string => {
       const { identity, headGone } = this.#work
-      if (headGone && identity.lineage() === undefined) throw new HeadSentError('A CSRF token for this visitor needs a cookie, and the head of the response has left: make the token before the first byte of the body.')
+      if (headGone && identity.lineage() === undefined)
+        throw new HeadSentError(
+          'A CSRF token for this visitor needs a cookie, and the head of the response has left: make the token before the first byte of the body.',
+        )
       return makeToken(this.#services.keyring.active, this.#services.random, identity.issueLineage(), path)
     }
     return {
       token,
       field: (path) => hiddenField(token(path)),
-      verify: (given, path) => judgeToken(this.#services.keyring, given, this.#work.identity.lineage(), path) === 'valid',
+      verify: (given, path) =>
+        judgeToken(this.#services.keyring, given, this.#work.identity.lineage(), path) === 'valid',
     }
   }
 }

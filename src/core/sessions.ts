@@ -34,8 +34,16 @@ export interface Parts {
 }
 
 /** Begins a visit: for adapters, once per request, before `visit.open()`. `request` is what `sessions.of` is asked with. */
-export function beginVisit<Data extends object>(sessions: Sessions<Data>, facts: RequestFacts, request: object): Visit<Data> {
-  if (!(sessions instanceof Manager)) throw new OptionsError('sessions', 'This is not what createSessions() answered. Is there a second copy of holdfast in node_modules?')
+export function beginVisit<Data extends object>(
+  sessions: Sessions<Data>,
+  facts: RequestFacts,
+  request: object,
+): Visit<Data> {
+  if (!(sessions instanceof Manager))
+    throw new OptionsError(
+      'sessions',
+      'This is not what createSessions() answered. Is there a second copy of holdfast in node_modules?',
+    )
   return (sessions as Manager<Data>).begin(facts, request)
 }
 
@@ -58,10 +66,20 @@ export class Manager<Data extends object> implements Sessions<Data> {
   constructor(parts: Parts) {
     this.settings = parts.settings
     const services = makeServices(parts)
-    const rules: DataRules<Data> = { initial: parts.settings.initial as () => Data, whole: parts.settings.whole, limits: parts.settings.limits }
+    const rules: DataRules<Data> = {
+      initial: parts.settings.initial as () => Data,
+      whole: parts.settings.whole,
+      limits: parts.settings.limits,
+    }
     this.#services = services
     this.#users = new Users(services, rules)
-    this.#around = { services, rules, dead: new DeadIds(), warnings: new WarnOnce(parts.settings), revokeUser: (userId) => this.#users.revokeUser(userId) }
+    this.#around = {
+      services,
+      rules,
+      dead: new DeadIds(),
+      warnings: new WarnOnce(parts.settings),
+      revokeUser: (userId) => this.#users.revokeUser(userId),
+    }
     this.#start()
   }
 
@@ -74,7 +92,9 @@ export class Manager<Data extends object> implements Sessions<Data> {
   of(request: object): Session<Data> {
     const visit = (request as Slots<Data>)[this.#slot] ?? (request as { raw?: Slots<Data> }).raw?.[this.#slot]
     if (visit !== undefined) return visit.session
-    throw new NotMountedError('This request has not passed Holdfast: mount its middleware or plugin before the handler, and pass the request that it saw.')
+    throw new NotMountedError(
+      'This request has not passed Holdfast: mount its middleware or plugin before the handler, and pass the request that it saw.',
+    )
   }
 
   async ready(): Promise<void> {
@@ -144,7 +164,10 @@ export class Manager<Data extends object> implements Sessions<Data> {
       this.#around.warnings.warn('start', `The session store (${store.kind}) does not answer: ${message}`)
       if (!settings.production) return
     }
-    store.open().then(() => heartbeat.beat()).catch(failed)
+    store
+      .open()
+      .then(() => heartbeat.beat())
+      .catch(failed)
     heartbeat.start()
   }
 
@@ -165,12 +188,41 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
   const counters = new Counters()
   const watchers = new Watchers()
   const warnings = new WarnOnce(settings)
-  const heartbeat = new Heartbeat(selectors, store, clock, () => warnings.warn('heartbeat', `The session store (${store.kind}) did not answer this process's heartbeat.`))
-  const touches = new Touches({ store, clock, timers: settings.timers, markerTime: settings.maxRequestTime, ended: (selector) => watchers.ended(selector) })
+  const heartbeat = new Heartbeat(selectors, store, clock, () =>
+    warnings.warn('heartbeat', `The session store (${store.kind}) did not answer this process's heartbeat.`),
+  )
+  const touches = new Touches({
+    store,
+    clock,
+    timers: settings.timers,
+    markerTime: settings.maxRequestTime,
+    ended: (selector) => watchers.ended(selector),
+  })
   const conflicted = (): void => {
     counters.conflicts++
   }
   const deadline = settings.storeDeadline * COMMIT_DEADLINES
-  const commits = new Commits({ store, clock, timers: settings.timers, random, deadline, queuedMost: settings.limits.queuedCommits, conflicted })
-  return { settings, keyring, random, clock, store, cookies: new CookieReader(keyring), commits, selectors, heartbeat, touches, watchers, counters }
+  const commits = new Commits({
+    store,
+    clock,
+    timers: settings.timers,
+    random,
+    deadline,
+    queuedMost: settings.limits.queuedCommits,
+    conflicted,
+  })
+  return {
+    settings,
+    keyring,
+    random,
+    clock,
+    store,
+    cookies: new CookieReader(keyring),
+    commits,
+    selectors,
+    heartbeat,
+    touches,
+    watchers,
+    counters,
+  }
 }

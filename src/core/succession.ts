@@ -10,7 +10,7 @@ import type { GenuineId } from './cookie.ts'
 export interface Lineal {
   readonly keyring: Keyring
   readonly random: RandomSource
-  readonly timers: Timers
+  readonly settings: { readonly timers: Timers }
 }
 
 /** How a presented verifier stands to a record. */
@@ -23,15 +23,29 @@ export function standingOf(record: LiveRecord, hash: Uint8Array, now: number): S
 }
 
 /** The first record of a visit. An id that the browser already has is followed by its successor; one that it has not is valid itself. */
-export function firstRecord(lineal: Lineal, id: GenuineId, known: boolean, payload: Uint8Array, now: number): LiveRecord {
-  const begun = { counter: 0, userId: undefined, epoch: 0, createdAt: now, idMintedAt: now, signedInAt: undefined, payload }
+export function firstRecord(
+  lineal: Lineal,
+  id: GenuineId,
+  known: boolean,
+  payload: Uint8Array,
+  now: number,
+): LiveRecord {
+  const begun = {
+    counter: 0,
+    userId: undefined,
+    epoch: 0,
+    createdAt: now,
+    idMintedAt: now,
+    signedInAt: undefined,
+    payload,
+  }
   if (!known) return { ...begun, hash: id.hash, previous: undefined }
   return { ...begun, ...succession(lineal, id) }
 }
 
 /** The record with its id renewed; the same record where the id is too young for that, or the one before it still serves. */
 export function renewed(lineal: Lineal, record: LiveRecord, id: GenuineId, now: number): LiveRecord {
-  if (!sameBytes(id.hash, record.hash) || !mayRenew(record, lineal.timers, now)) return record
+  if (!sameBytes(id.hash, record.hash) || !mayRenew(record, lineal.settings.timers, now)) return record
   return { ...record, ...succession(lineal, id), idMintedAt: wholeSeconds(record, now) }
 }
 
@@ -43,7 +57,13 @@ function succession({ keyring, random }: Lineal, id: Id): Pick<LiveRecord, 'hash
 
 /** The record with a fresh id that nothing leads to from the one before: sign-in, or a rise in privilege. */
 export function raised(record: LiveRecord, verifier: Verifier, now: number): LiveRecord {
-  return { ...record, hash: hashVerifier(verifier), previous: undefined, epoch: record.epoch + 1, idMintedAt: wholeSeconds(record, now) }
+  return {
+    ...record,
+    hash: hashVerifier(verifier),
+    previous: undefined,
+    epoch: record.epoch + 1,
+    idMintedAt: wholeSeconds(record, now),
+  }
 }
 
 /** The record with the grace of its previous id begun, because the new one has been presented. */

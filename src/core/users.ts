@@ -11,7 +11,7 @@ import { isBefore } from './resolution.ts'
 import type { Services } from './services.ts'
 import { SessionData, type DataRules } from './session-data.ts'
 import { handleOf } from './session-id.ts'
-import { refusePromise } from './session-work.ts'
+import { refusePromise } from './carried-data.ts'
 import type { RecordBytes, Selector } from './store.ts'
 
 /** How far ahead of a revocation the session that it spares is moved, in milliseconds. */
@@ -80,7 +80,11 @@ export class Users<Data extends object> {
       },
       entry.bytes,
     )
-    if ('gone' in committed) throw this.#noSuch(handle, committed.gone === 'absent' || committed.gone === 'unreadable' ? 'expired' : committed.gone)
+    if ('gone' in committed)
+      throw this.#noSuch(
+        handle,
+        committed.gone === 'absent' || committed.gone === 'unreadable' ? 'expired' : committed.gone,
+      )
     return result as Result
   }
 
@@ -101,8 +105,12 @@ export class Users<Data extends object> {
         continue
       }
       const { record, bytes } = standing
-      const alive = record.userId === userId && (record.signedInAt ?? 0) > notBefore && !isOver(record, settings.timers, clock.now())
-      if (alive && !isBefore(record, heartbeat.epoch)) found.push({ selector, record, bytes, handle: handleOf(selector, record.epoch) })
+      const alive =
+        record.userId === userId &&
+        (record.signedInAt ?? 0) > notBefore &&
+        !isOver(record, settings.timers, clock.now())
+      if (alive && !isBefore(record, heartbeat.epoch))
+        found.push({ selector, record, bytes, handle: handleOf(selector, record.epoch) })
     }
     return found
   }
@@ -141,13 +149,19 @@ export class Users<Data extends object> {
     for (let attempt = 0; attempt < SPARE_ATTEMPTS; attempt++) {
       const { now } = await this.#services.store.epoch()
       const signedInAt = now + SPARED_AHEAD
-      await this.#services.commits.submit(selector, (found) => (found?.epoch === record.epoch ? { ...found, signedInAt } : { gone: 'superseded' }), bytes)
+      await this.#services.commits.submit(
+        selector,
+        (found) => (found?.epoch === record.epoch ? { ...found, signedInAt } : { gone: 'superseded' }),
+        bytes,
+      )
       const { notBefore } = await this.#services.store.roll(userId)
       if (notBefore < signedInAt) return
     }
   }
 
   #noSuch(handle: string, reason: EndReason): SessionEndedError {
-    return new SessionEndedError(reason, `The user has no live session ${handle}: it ended, or never was theirs.`, { handle })
+    return new SessionEndedError(reason, `The user has no live session ${handle}: it ended, or never was theirs.`, {
+      handle,
+    })
   }
 }

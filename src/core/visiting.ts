@@ -61,7 +61,8 @@ export class Visiting<Data extends object> implements Visit<Data> {
     const { sid, gid } = this.#presented.ids
     if (sid.length > 0 || gid.length > 0) return this.#load(options)
     const brought = this.#presented.brought
-    if (this.#presented.unknownKey && (brought.includes('sid') || brought.includes('gid'))) this.#identity.lapse([], true)
+    if (this.#presented.unknownKey && (brought.includes('sid') || brought.includes('gid')))
+      this.#identity.lapse([], true)
     return undefined
   }
 
@@ -75,7 +76,9 @@ export class Visiting<Data extends object> implements Visit<Data> {
       mode: settings.csrf,
       evidence,
       token: this.#tokenState(body),
-      ours: this.#presented.unknownKey || this.#presented.ids.sid.length + this.#presented.ids.gid.length + this.#presented.ids.visit.length > 0,
+      ours:
+        this.#presented.unknownKey ||
+        this.#presented.ids.sid.length + this.#presented.ids.gid.length + this.#presented.ids.visit.length > 0,
       signedIn: this.#identity.holding?.record.userId !== undefined,
       callback: declaredCallback(this.#facts, settings.callbacks) !== undefined,
       ended: this.#identity.status === 'lapsed',
@@ -83,7 +86,16 @@ export class Visiting<Data extends object> implements Visit<Data> {
     })
     const reason = verdict.pass ? verdict.count : verdict.reason
     const { method, path } = this.#facts
-    if (reason !== undefined || odd) channels.csrf.publish({ reason, mode: settings.csrf, under: verdict.pass ? verdict.under : undefined, passed: verdict.pass, odd, method, path })
+    if (reason !== undefined || odd)
+      channels.csrf.publish({
+        reason,
+        mode: settings.csrf,
+        under: verdict.pass ? verdict.under : undefined,
+        passed: verdict.pass,
+        odd,
+        method,
+        path,
+      })
     if (verdict.pass) {
       this.#work.unproven = verdict.unproven === true
       return
@@ -128,7 +140,8 @@ export class Visiting<Data extends object> implements Visit<Data> {
     if (found.what !== 'live') return this.#identity.lapse(found.dead, found.what === 'detached')
     this.#identity.begin(found)
     this.#data.reset(found.record.payload)
-    if (found.by === 'current' && found.record.previous !== undefined && found.record.previous.graceEnds === undefined) this.#beginGrace(found)
+    if (found.by === 'current' && found.record.previous !== undefined && found.record.previous.graceEnds === undefined)
+      this.#beginGrace(found)
     else if (touch) services.touches.soon(found.id.selector, found.record)
   }
 
@@ -136,10 +149,21 @@ export class Visiting<Data extends object> implements Visit<Data> {
   #beginGrace({ id, record, bytes }: Live): void {
     const { commits, clock, settings, touches, counters } = this.#around.services
     touches.written(id.selector)
-    const begun = commits.submit(id.selector, (now) => (now === undefined || now.epoch !== record.epoch ? { gone: 'superseded' } : graceBegun(now, settings.timers, clock.now())), bytes)
+    const begun = commits.submit(
+      id.selector,
+      (now) =>
+        now === undefined || now.epoch !== record.epoch
+          ? { gone: 'superseded' }
+          : graceBegun(now, settings.timers, clock.now()),
+      bytes,
+    )
     begun.then(
       () => counters.commits.touched++,
-      (error: unknown) => settings.log.warn({ handle: this.#identity.handle, error }, 'The grace time of a renewed id could not be begun; the next request tries again.'),
+      (error: unknown) =>
+        settings.log.warn(
+          { handle: this.#identity.handle, error },
+          'The grace time of a renewed id could not be begun; the next request tries again.',
+        ),
     )
   }
 
@@ -170,7 +194,10 @@ export class Visiting<Data extends object> implements Visit<Data> {
   /** The stored data are garbage, or of a newer version: they stay as they are, and this request has no session. */
   #unreadable(): void {
     channels.unreadable.publish({ handle: this.#identity.handle, why: 'undecodable data' })
-    this.#around.services.settings.log.error({ handle: this.#identity.handle }, 'The data of a session cannot be decoded; the request is served without it.')
+    this.#around.services.settings.log.error(
+      { handle: this.#identity.handle },
+      'The data of a session cannot be decoded; the request is served without it.',
+    )
     this.#identity.lose()
   }
 
@@ -178,11 +205,19 @@ export class Visiting<Data extends object> implements Visit<Data> {
     const { services } = this.#around
     const { handle } = this.#identity
     services.counters.drop(handle, 'head-sent')
-    services.settings.log.warn({ handle, path: this.#facts.path }, 'session.data was changed after the response had begun; the change was dropped. Change it before, or use session.update().')
+    services.settings.log.warn(
+      { handle, path: this.#facts.path },
+      'session.data was changed after the response had begun; the change was dropped. Change it before, or use session.update().',
+    )
   }
 
   #warnOfTransport(): void {
-    const forwarded = isForwarded(this.#facts) ? ' A proxy in front says that it forwards: set trustProxy: true if it is yours.' : ''
-    this.#around.warnings.warn('transport', `No session cookie was sent, because this request came over plain HTTP. Set origin: 'https://…' to what browsers call this application.${forwarded}`)
+    const forwarded = isForwarded(this.#facts)
+      ? ' A proxy in front says that it forwards: set trustProxy: true if it is yours.'
+      : ''
+    this.#around.warnings.warn(
+      'transport',
+      `No session cookie was sent, because this request came over plain HTTP. Set origin: 'https://…' to what browsers call this application.${forwarded}`,
+    )
   }
 }

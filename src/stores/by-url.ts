@@ -6,7 +6,25 @@ import { lmdbStore } from './lmdb.ts'
 import { memoryStore } from './memory.ts'
 import { redisStore } from './redis/index.ts'
 
-const METHODS: readonly (keyof Store)[] = ['open', 'load', 'create', 'replace', 'touch', 'end', 'remaining', 'enroll', 'withdraw', 'roll', 'bar', 'nextLease', 'holdLease', 'epoch', 'moveEpoch', 'stats', 'close']
+const METHODS: readonly (keyof Store)[] = [
+  'open',
+  'load',
+  'create',
+  'replace',
+  'touch',
+  'end',
+  'remaining',
+  'enroll',
+  'withdraw',
+  'roll',
+  'bar',
+  'nextLease',
+  'holdLease',
+  'epoch',
+  'moveEpoch',
+  'stats',
+  'close',
+]
 
 /** Throws `OptionsError` where there is no store in production, or the option is neither a known URL nor a store. */
 export function openStore(store: string | Store | undefined, settings: Settings): Store {
@@ -14,11 +32,18 @@ export function openStore(store: string | Store | undefined, settings: Settings)
   if (typeof store === 'string') return byUrl(store, settings)
   const missing = METHODS.find((method) => typeof store[method] !== 'function')
   if (missing === undefined) return store
-  throw new OptionsError('store', `store has no function ${missing}(), which every store needs. Give a URL, or what redisStore(), lmdbStore() or memoryStore() answers.`)
+  throw new OptionsError(
+    'store',
+    `store has no function ${missing}(), which every store needs. Give a URL, or what redisStore(), lmdbStore() or memoryStore() answers.`,
+  )
 }
 
 function withoutStore(settings: Settings): Store {
-  if (settings.production) throw new OptionsError('store', "In production a store must be named: store: 'redis://…' for several machines, 'lmdb:/path' for one.")
+  if (settings.production)
+    throw new OptionsError(
+      'store',
+      "In production a store must be named: store: 'redis://…' for several machines, 'lmdb:/path' for one.",
+    )
   settings.log.warn({ store: 'memory' }, 'No store was named: sessions are kept in this process, and nowhere else.')
   return memory(settings)
 }
@@ -27,8 +52,12 @@ function byUrl(url: string, settings: Settings): Store {
   const scheme = url.slice(0, url.indexOf(':') + 1)
   if (scheme === 'memory:') return memory(settings)
   if (scheme === 'lmdb:') return lmdbStore(lmdbPath(url))
-  if (scheme === 'redis:' || scheme === 'rediss:') return redisStore({ url, name: settings.name, deadline: `${settings.storeDeadline}ms` })
-  throw new OptionsError('store', `store is '${withoutPassword(url)}', which begins with none of redis:, rediss:, lmdb: and memory:.`)
+  if (scheme === 'redis:' || scheme === 'rediss:')
+    return redisStore({ url, name: settings.name, deadline: `${settings.storeDeadline}ms` })
+  throw new OptionsError(
+    'store',
+    `store is '${withoutPassword(url)}', which begins with none of redis:, rediss:, lmdb: and memory:.`,
+  )
 }
 
 function memory({ now }: Settings): Store {
@@ -38,7 +67,11 @@ function memory({ now }: Settings): Store {
 /** The path of an `lmdb:` URL. */
 export function lmdbPath(url: string): string {
   const path = url.slice('lmdb:'.length).replace(/^\/\/(?=\/)/, '')
-  if (path === '') throw new OptionsError('store', "store is 'lmdb:' without a path: say where, such as 'lmdb:/var/lib/shop/sessions'.")
+  if (path === '')
+    throw new OptionsError(
+      'store',
+      "store is 'lmdb:' without a path: say where, such as 'lmdb:/var/lib/shop/sessions'.",
+    )
   return path
 }
 

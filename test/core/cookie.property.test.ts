@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { CookieReader, cookieNames, openId, RANKS, readCookies, sealId, setCookie } from '../../src/core/cookie.ts'
 import { createKeyring, FINGERPRINT_LENGTH, mac } from '../../src/core/keyring.ts'
 import { pooledRandom } from '../../src/core/random.ts'
-import { freshVerifier, hashVerifier, selectorAt, SELECTOR_BYTES, VERIFIER_BYTES, type Id } from '../../src/core/session-id.ts'
+import {
+  freshVerifier,
+  hashVerifier,
+  selectorAt,
+  SELECTOR_BYTES,
+  VERIFIER_BYTES,
+  type Id,
+} from '../../src/core/session-id.ts'
 
 const RUNS = 10_000
 const random = pooledRandom()
@@ -16,7 +23,11 @@ const others = [
 const rank = fc.constantFrom(...RANKS)
 
 function newId(counter = 0): Id {
-  return { selector: selectorAt(keyring.active, { lease: 1, nonce: 2, counter }), verifier: freshVerifier(random), mintedAt: 1_790_000_000_000 }
+  return {
+    selector: selectorAt(keyring.active, { lease: 1, nonce: 2, counter }),
+    verifier: freshVerifier(random),
+    mintedAt: 1_790_000_000_000,
+  }
 }
 
 function genuine(value: string, as: (typeof RANKS)[number]): boolean {
@@ -25,14 +36,21 @@ function genuine(value: string, as: (typeof RANKS)[number]): boolean {
 
 describe('a cookie of ours', () => {
   it('opens to the id that was sealed, under every secret of the keyring', () => {
-    const rotated = createKeyring(['a secret of at least thirty-two bytes, the next', 'a secret of at least thirty-two bytes, for tests'], 'shop')
+    const rotated = createKeyring(
+      ['a secret of at least thirty-two bytes, the next', 'a secret of at least thirty-two bytes, for tests'],
+      'shop',
+    )
     fc.assert(
       fc.property(rank, fc.nat(), (as, counter) => {
         const id = newId(counter)
         for (const ring of [keyring, rotated]) {
           const opened = openId(ring, as, sealId(keyring, as, id))
           expect(opened).toMatchObject({ id: { selector: id.selector, mintedAt: id.mintedAt } })
-          if ('id' in opened) expect([opened.id.verifier.equals(id.verifier), opened.id.hash.equals(hashVerifier(id.verifier))]).toEqual([true, true])
+          if ('id' in opened)
+            expect([opened.id.verifier.equals(id.verifier), opened.id.hash.equals(hashVerifier(id.verifier))]).toEqual([
+              true,
+              true,
+            ])
         }
       }),
       { numRuns: 500 },
@@ -54,41 +72,64 @@ describe('a cookie of ours', () => {
 
   it('is refused with fields moved, lengths shifted, bytes swapped or cut (I9)', () => {
     fc.assert(
-      fc.property(rank, fc.nat(56), fc.nat(56), fc.nat(57), fc.constantFrom('swap', 'rotate', 'cut', 'extend', 'double'), (as, left, right, by, how) => {
-        const value = sealId(keyring, as, newId(left * 57 + right))
-        const bytes = Buffer.from(value, 'base64url')
-        const changed = mutate(bytes, left, right, by, how)
-        fc.pre(!changed.equals(bytes))
-        expect(genuine(changed.toString('base64url'), as)).toBe(false)
-      }),
+      fc.property(
+        rank,
+        fc.nat(56),
+        fc.nat(56),
+        fc.nat(57),
+        fc.constantFrom('swap', 'rotate', 'cut', 'extend', 'double'),
+        (as, left, right, by, how) => {
+          const value = sealId(keyring, as, newId(left * 57 + right))
+          const bytes = Buffer.from(value, 'base64url')
+          const changed = mutate(bytes, left, right, by, how)
+          fc.pre(!changed.equals(bytes))
+          expect(genuine(changed.toString('base64url'), as)).toBe(false)
+        },
+      ),
       { numRuns: RUNS },
     )
   })
 
   it("is refused under another rank, another application's key, or a MAC made for another purpose (I9)", () => {
     fc.assert(
-      fc.property(rank, rank, fc.constantFrom(...others), fc.constantFrom('succession', 'csrf', 'selector', 'sid', 'gid', 'visit'), (as, other, foreign, purpose) => {
-        const id = newId()
-        const value = sealId(keyring, as, id)
-        if (as !== other) expect(genuine(value, other)).toBe(false)
-        const stranger = sealId(foreign, as, id)
-        expect(openId(keyring, as, stranger)).toEqual({ why: 'unknown-key' })
-        const bytes = Buffer.from(stranger, 'base64url')
-        keyring.active.fingerprint.copy(bytes, 1)
-        expect(openId(keyring, as, bytes.toString('base64url'))).toEqual({ why: 'forged' })
-        if (purpose !== as) {
-          const body = Buffer.from(value, 'base64url').subarray(0, 43)
-          const fields = [body.subarray(0, 1), body.subarray(1, 1 + FINGERPRINT_LENGTH), body.subarray(5, 5 + SELECTOR_BYTES), body.subarray(23, 23 + VERIFIER_BYTES), body.subarray(39)]
-          const forged = Buffer.concat([body, mac(keyring.active.keys[purpose as 'csrf'], fields, 14)])
-          expect(genuine(forged.toString('base64url'), as)).toBe(false)
-        }
-      }),
+      fc.property(
+        rank,
+        rank,
+        fc.constantFrom(...others),
+        fc.constantFrom('succession', 'csrf', 'selector', 'sid', 'gid', 'visit'),
+        (as, other, foreign, purpose) => {
+          const id = newId()
+          const value = sealId(keyring, as, id)
+          if (as !== other) expect(genuine(value, other)).toBe(false)
+          const stranger = sealId(foreign, as, id)
+          expect(openId(keyring, as, stranger)).toEqual({ why: 'unknown-key' })
+          const bytes = Buffer.from(stranger, 'base64url')
+          keyring.active.fingerprint.copy(bytes, 1)
+          expect(openId(keyring, as, bytes.toString('base64url'))).toEqual({ why: 'forged' })
+          if (purpose !== as) {
+            const body = Buffer.from(value, 'base64url').subarray(0, 43)
+            const fields = [
+              body.subarray(0, 1),
+              body.subarray(1, 1 + FINGERPRINT_LENGTH),
+              body.subarray(5, 5 + SELECTOR_BYTES),
+              body.subarray(23, 23 + VERIFIER_BYTES),
+              body.subarray(39),
+            ]
+            const forged = Buffer.concat([body, mac(keyring.active.keys[purpose as 'csrf'], fields, 14)])
+            expect(genuine(forged.toString('base64url'), as)).toBe(false)
+          }
+        },
+      ),
       { numRuns: RUNS },
     )
   })
 
   it('is refused when it is random text, whatever its length', () => {
-    const text = fc.oneof(fc.string({ maxLength: 200 }), fc.base64String({ maxLength: 120 }), fc.uint8Array({ minLength: 57, maxLength: 57 }).map((bytes) => Buffer.from(bytes).toString('base64url')))
+    const text = fc.oneof(
+      fc.string({ maxLength: 200 }),
+      fc.base64String({ maxLength: 120 }),
+      fc.uint8Array({ minLength: 57, maxLength: 57 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
+    )
     fc.assert(
       fc.property(text, rank, (value, as) => {
         expect(genuine(value, as)).toBe(false)
@@ -101,7 +142,10 @@ describe('a cookie of ours', () => {
 describe('reading cookies', () => {
   it('finds at most four values of a name in any header, and never fails', () => {
     const names = cookieNames('', 'host')
-    const pair = fc.tuple(fc.constantFrom('__Host-sid', '__Host-gid', '__Host-visit', '__host-sid', ' __Host-sid', 'sid', 'x', ''), fc.string({ maxLength: 20 }))
+    const pair = fc.tuple(
+      fc.constantFrom('__Host-sid', '__Host-gid', '__Host-visit', '__host-sid', ' __Host-sid', 'sid', 'x', ''),
+      fc.string({ maxLength: 20 }),
+    )
     fc.assert(
       fc.property(fc.array(pair, { maxLength: 12 }), fc.constantFrom('; ', ';', ' ;', ';;'), (pairs, separator) => {
         const header = pairs.map(([name, value]) => `${name}=${value}`).join(separator)
@@ -134,7 +178,9 @@ describe('a Set-Cookie of ours', () => {
   it('is host-only, for the whole site, not for scripts', () => {
     const style = { secure: true, sameSite: 'lax' } as const
     expect(setCookie('__Host-sid', 'v', style)).toBe('__Host-sid=v; Path=/; HttpOnly; SameSite=Lax; Secure')
-    expect(setCookie('sid', undefined, { secure: false, sameSite: 'strict' })).toBe('sid=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0')
+    expect(setCookie('sid', undefined, { secure: false, sameSite: 'strict' })).toBe(
+      'sid=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0',
+    )
   })
 })
 
@@ -142,7 +188,8 @@ function mutate(bytes: Buffer, left: number, right: number, by: number, how: str
   if (how === 'cut') return bytes.subarray(0, by)
   if (how === 'extend') return Buffer.concat([bytes, bytes.subarray(0, by + 1)])
   if (how === 'rotate') return Buffer.concat([bytes.subarray(by), bytes.subarray(0, by)])
-  if (how === 'double') return Buffer.concat([bytes.subarray(0, left), bytes.subarray(right), bytes.subarray(0, 57)]).subarray(0, 57)
+  if (how === 'double')
+    return Buffer.concat([bytes.subarray(0, left), bytes.subarray(right), bytes.subarray(0, 57)]).subarray(0, 57)
   const swapped = Buffer.from(bytes)
   swapped[left] = bytes[right] ?? 0
   swapped[right] = bytes[left] ?? 0

@@ -11,7 +11,7 @@ function collect(name: string): unknown[] {
   const messages: unknown[] = []
   const listener = (message: unknown): void => void messages.push(message)
   channel(name).subscribe(listener)
-  listeners.push(() => void channel(name).unsubscribe(listener))
+  listeners.push(() => channel(name).unsubscribe(listener))
   return messages
 }
 
@@ -42,8 +42,14 @@ describe('who a request speaks for', () => {
     const over = dead.copy()
     await dead.visit(servers[0]!, (session) => session.signOut())
     await live.visit(servers[0]!, (session) => session.signIn('u2'))
-    for (const values of [[over, live], [live, over]]) {
-      const cookie = ['__Host-sid=garbage', ...values.map((browser) => `__Host-sid=${browser.jar.get('__Host-sid')}`)].join('; ')
+    for (const values of [
+      [over, live],
+      [live, over],
+    ]) {
+      const cookie = [
+        '__Host-sid=garbage',
+        ...values.map((browser) => `__Host-sid=${browser.jar.get('__Host-sid')}`),
+      ].join('; ')
       const visit = beginVisit(servers[1]!, { ...live.facts(), headers: { host: 'shop.example', cookie } }, {})
       await visit.open()
       expect(visit.session.userId).toBe('u2')
@@ -145,7 +151,11 @@ describe('a lost answer', () => {
     const replace = store.replace.bind(store)
     store.replace = () => Promise.reject(new Error('connection reset'))
     const request = browser.request(servers[0]!, (session) => void (session.data['n'] = 1))
-    await expect(request).rejects.toMatchObject({ code: 'ERR_COMMIT_UNKNOWN', status: 503, headers: { 'retry-after': '1' } })
+    await expect(request).rejects.toMatchObject({
+      code: 'ERR_COMMIT_UNKNOWN',
+      status: 503,
+      headers: { 'retry-after': '1' },
+    })
     store.replace = replace
     expect(await browser.visit(servers[0]!, (session) => session.userId)).toBe('u1')
   })
@@ -156,7 +166,9 @@ describe('a lost answer', () => {
     await browser.visit(servers[0]!, (session) => session.signIn('u1'))
     store.load = () => new Promise(() => undefined)
     const begun = performance.now()
-    await expect(browser.request(servers[0]!, (session) => session.data)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    await expect(browser.request(servers[0]!, (session) => session.data)).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    })
     expect(performance.now() - begun).toBeLessThan(1000)
     expect(await new Browser().visit(servers[0]!, (session) => session.status)).toBe('none')
   })

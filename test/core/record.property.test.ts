@@ -12,22 +12,33 @@ const RUNS = 10_000
 const seconds = (most: number): fc.Arbitrary<number> => fc.nat(most).map((count) => count * 1000)
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
 
-const liveRecord: fc.Arbitrary<LiveRecord> = fc.record({
-  counter: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
-  userId: fc.option(fc.string({ minLength: 1, maxLength: 60, unit: 'grapheme' }), { nil: undefined }),
-  epoch: fc.nat(1_000_000),
-  hash: bytes(16),
-  createdAt: fc.integer({ min: 1_700_000_000_000, max: 4_000_000_000_000 }),
-  idMintedAt: seconds(1_000_000),
-  signedInAt: fc.nat(100_000_000),
-  previous: fc.option(fc.record({ hash: bytes(16), nonce: bytes(8), graceEnds: fc.option(fc.nat(10_000_000), { nil: undefined }) }), { nil: undefined }),
-  payload: fc.uint8Array({ maxLength: 300 }),
-}).map((made) => ({
-  ...made,
-  idMintedAt: made.createdAt + made.idMintedAt,
-  signedInAt: made.userId === undefined ? undefined : made.createdAt + made.signedInAt,
-  previous: made.previous === undefined ? undefined : { ...made.previous, graceEnds: made.previous.graceEnds === undefined ? undefined : made.createdAt + made.previous.graceEnds },
-}))
+const liveRecord: fc.Arbitrary<LiveRecord> = fc
+  .record({
+    counter: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+    userId: fc.option(fc.string({ minLength: 1, maxLength: 60, unit: 'grapheme' }), { nil: undefined }),
+    epoch: fc.nat(1_000_000),
+    hash: bytes(16),
+    createdAt: fc.integer({ min: 1_700_000_000_000, max: 4_000_000_000_000 }),
+    idMintedAt: seconds(1_000_000),
+    signedInAt: fc.nat(100_000_000),
+    previous: fc.option(
+      fc.record({ hash: bytes(16), nonce: bytes(8), graceEnds: fc.option(fc.nat(10_000_000), { nil: undefined }) }),
+      { nil: undefined },
+    ),
+    payload: fc.uint8Array({ maxLength: 300 }),
+  })
+  .map((made) => ({
+    ...made,
+    idMintedAt: made.createdAt + made.idMintedAt,
+    signedInAt: made.userId === undefined ? undefined : made.createdAt + made.signedInAt,
+    previous:
+      made.previous === undefined
+        ? undefined
+        : {
+            ...made.previous,
+            graceEnds: made.previous.graceEnds === undefined ? undefined : made.createdAt + made.previous.graceEnds,
+          },
+  }))
 
 describe('a record', () => {
   it('decodes to what was encoded, and shows stores its version and user', () => {
@@ -47,7 +58,9 @@ describe('a record', () => {
   it('that is garbage, truncated or of a newer format is unreadable, never a crash', () => {
     const spoiled = fc.oneof(
       fc.uint8Array({ maxLength: 120 }),
-      fc.tuple(liveRecord, bytes(4), fc.nat(200)).map(([record, stamp, length]) => encodeRecord(record, stamp).subarray(0, length)),
+      fc
+        .tuple(liveRecord, bytes(4), fc.nat(200))
+        .map(([record, stamp, length]) => encodeRecord(record, stamp).subarray(0, length)),
       fc.tuple(liveRecord, bytes(4), fc.nat(200), fc.nat(255)).map(([record, stamp, at, value]) => {
         const encoded = Uint8Array.from(encodeRecord(record, stamp))
         encoded[at % encoded.length] = value
@@ -64,27 +77,37 @@ describe('a record', () => {
   })
 
   it('may be a marker, which keeps its reason', () => {
-    for (const reason of ['signed-out', 'revoked', 'expired', 'superseded'] as const) expect(endReasonOf(endedMarker(reason))).toBe(reason)
+    for (const reason of ['signed-out', 'revoked', 'expired', 'superseded'] as const)
+      expect(endReasonOf(endedMarker(reason))).toBe(reason)
   })
 
-  it('of any content under a genuine selector is served, or leads to a clean visit without a session', { timeout: 60_000 }, async () => {
-    const { servers, store } = await deployment({}, 1)
-    const browser = new Browser()
-    await browser.visit(servers[0]!, (session) => session.signIn('u1'))
-    const { entries } = await store.roll('u1')
-    const selector = entries[0]?.selector as Selector
-    const good = Uint8Array.from((await store.load(selector)) as Uint8Array)
-    await fc.assert(
-      fc.asyncProperty(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), fc.boolean(), async (at, difference, cut) => {
-        const spoiled = Uint8Array.from(good)
-        spoiled[at] = (spoiled[at] ?? 0) ^ difference
-        const value = cut ? spoiled.subarray(0, at) : spoiled
-        store.load = () => value
-        await serveSpoiled(servers[0]!, browser)
-      }),
-      { numRuns: RUNS },
-    )
-  })
+  it(
+    'of any content under a genuine selector is served, or leads to a clean visit without a session',
+    { timeout: 60_000 },
+    async () => {
+      const { servers, store } = await deployment({}, 1)
+      const browser = new Browser()
+      await browser.visit(servers[0]!, (session) => session.signIn('u1'))
+      const { entries } = await store.roll('u1')
+      const selector = entries[0]?.selector as Selector
+      const good = Uint8Array.from((await store.load(selector)) as Uint8Array)
+      await fc.assert(
+        fc.asyncProperty(
+          fc.nat(good.length - 1),
+          fc.integer({ min: 1, max: 255 }),
+          fc.boolean(),
+          async (at, difference, cut) => {
+            const spoiled = Uint8Array.from(good)
+            spoiled[at] = (spoiled[at] ?? 0) ^ difference
+            const value = cut ? spoiled.subarray(0, at) : spoiled
+            store.load = () => value
+            await serveSpoiled(servers[0]!, browser)
+          },
+        ),
+        { numRuns: RUNS },
+      )
+    },
+  )
 })
 
 async function serveSpoiled(on: Parameters<Browser['visit']>[0], browser: Browser): Promise<void> {
@@ -99,5 +122,9 @@ async function serveSpoiled(on: Parameters<Browser['visit']>[0], browser: Browse
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return [...value]
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined).map(([key, member]) => [key, plain(member)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .map(([key, member]) => [key, plain(member)]),
+  )
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
 import { SessionEndedError } from '../../src/errors.ts'
-import { Browser, deployment } from '../support/core-browser.ts'
+import type { Session } from '../../src/types.ts'
+import { Browser, deployment, type TestData } from '../support/core-browser.ts'
 
 describe('a visit', () => {
   it('costs no command while nothing is stored (I10)', async () => {
@@ -33,8 +34,8 @@ describe('a visit', () => {
         browser.request(servers[at % 2]!, (session) => void (session.data[`key${at}`] = at), 'POST'),
       ),
     )
-    const cookies = new Set(parallel.flatMap(({ cookies }) => cookies))
-    expect(cookies.size).toBe(1)
+    const issued = new Set(parallel.flatMap(({ cookies }) => cookies))
+    expect(issued.size).toBe(1)
     for (const answer of parallel) browser.keep(answer.cookies)
     expect(await browser.visit(servers[1]!, (session) => session.data)).toEqual({ key0: 0, key1: 1, key2: 2, key3: 3 })
   })
@@ -43,18 +44,16 @@ describe('a visit', () => {
     const { servers } = await deployment()
     const browser = new Browser()
     await browser.visit(servers[0]!, (session) => void (session.data['a'] = 1), 'POST')
+    const add = (session: Session<TestData>, key: string): void => {
+      session.data['o'] = { ...(session.data['o'] as object | undefined), [key]: true }
+    }
     await Promise.all(
       Array.from({ length: 20 }, (_, at) =>
-        browser.visit(
-          servers[at % 2]!,
-          (session) =>
-            void ((session.data['o'] ??= {}) as Record<string, number>)[`k${at}`] === undefined &&
-            ((session.data['o'] as Record<string, number>)[`k${at}`] = at),
-          'POST',
-        ),
+        browser.visit(servers[at % 2]!, (session) => add(session, `k${at}`), 'POST'),
       ),
     )
-    expect(Object.keys((await browser.visit(servers[0]!, (session) => session.data['o'])) as object)).toHaveLength(20)
+    const kept = await browser.visit(servers[0]!, (session) => session.data['o'])
+    expect(Object.keys(kept as object)).toHaveLength(20)
   })
 
   it('adds N for N parallel increments (I2)', async () => {

@@ -33,13 +33,22 @@ export interface Deployment {
 const quiet = { warn: () => undefined, error: () => undefined }
 
 /** One more server over a store. */
-export function server(store: Store, clock: TestClock, options: BaseOptions & { initial?: () => TestData } = {}, secret: Secrets = SECRET, random?: RandomSource): Manager<TestData> {
+export function server(
+  store: Store,
+  clock: TestClock,
+  options: BaseOptions & { initial?: () => TestData } = {},
+  secret: Secrets = SECRET,
+  random?: RandomSource,
+): Manager<TestData> {
   const settings = resolveOptions({ origin: 'https://shop.example', log: quiet, now: clock.now, ...options })
   return new Manager<TestData>({ settings, secret, store, random })
 }
 
 /** A deployment, with its leases taken. */
-export async function deployment(options: BaseOptions & { initial?: () => TestData } = {}, count = 2): Promise<Deployment> {
+export async function deployment(
+  options: BaseOptions & { initial?: () => TestData } = {},
+  count = 2,
+): Promise<Deployment> {
   const clock = testClock()
   const store = memoryStore({ now: clock.now })
   const servers = Array.from({ length: count }, () => server(store, clock, options))
@@ -57,14 +66,22 @@ export class Browser {
   readonly jar = new Map<string, string>()
 
   /** One whole request. */
-  async visit<Result>(on: Manager<TestData>, handler: (session: Session<TestData>) => Result | Promise<Result>, method = 'GET'): Promise<Awaited<Result>> {
+  async visit<Result>(
+    on: Manager<TestData>,
+    handler: (session: Session<TestData>) => Result | Promise<Result>,
+    method = 'GET',
+  ): Promise<Awaited<Result>> {
     const answer = await this.request(on, handler, method)
     this.keep(answer.cookies)
     return answer.result
   }
 
   /** A request whose answer is not applied to the jar yet. */
-  async request<Result>(on: Manager<TestData>, handler: (session: Session<TestData>) => Result | Promise<Result>, method = 'GET'): Promise<Answer<Awaited<Result>>> {
+  async request<Result>(
+    on: Manager<TestData>,
+    handler: (session: Session<TestData>) => Result | Promise<Result>,
+    method = 'GET',
+  ): Promise<Answer<Awaited<Result>>> {
     const visit = beginVisit(on, this.facts(method), {})
     await visit.open()
     const result = await handler(visit.session)
@@ -75,7 +92,12 @@ export class Browser {
 
   facts(method = 'GET', headers: Record<string, string> = {}): Parameters<typeof beginVisit>[1] {
     const cookie = [...this.jar].map(([name, value]) => `${name}=${value}`).join('; ')
-    return { method, path: '/', headers: { host: 'shop.example', ...(cookie === '' ? {} : { cookie }), ...headers }, secure: true }
+    return {
+      method,
+      path: '/',
+      headers: { host: 'shop.example', ...(cookie === '' ? {} : { cookie }), ...headers },
+      secure: true,
+    }
   }
 
   /** Applies the cookies of an answer. */

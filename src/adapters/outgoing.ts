@@ -82,10 +82,10 @@ function account(response: Outgoing, amount: number): void {
  * one, ends it a little later. Answers whether it did so within so many milliseconds.
  */
 export function dropUntilEnd(response: ServerResponse & Outgoing, within: number): Promise<boolean> {
+  response._send = () => true
+  // The server, told that less is waiting, emits the 'drain' that a stream may be waiting for.
   empty(response)
   if (response.finished) return Promise.resolve(true)
-  response._send = () => true
-  if (response.writableNeedDrain) forgetDrain(response)
   return new Promise((resolve) => {
     const late = setTimeout(resolve, within, false)
     // Emitted in the middle of `end()`, which has to run to its own end.

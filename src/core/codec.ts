@@ -9,6 +9,7 @@
  * | `{"$i":"123"}` | bigint |
  * | `{"$b":"base64"}` | Uint8Array |
  * | `{"$n":"NaN"}` | NaN, Infinity, -Infinity (-0 is plain JSON) |
+ * | `{"$e":[[key,value]…]}` | an object with a key of one character that JSON escapes |
  * | `{"$o":{…}}` | the application's own object whose only key starts with `$` |
  *
  * A value that is there twice is encoded twice.
@@ -100,6 +101,8 @@ function reviveTyped(form: string, content: unknown, depth: number): unknown {
     case '$n':
       if (typeof content === 'string' && Object.hasOwn(NUMBERS, content)) return NUMBERS[content]
       throw malformed(form)
+    case '$e':
+      return reviveEntries(listOf(form, content), depth)
     case '$o':
       return reviveOwn(content, depth)
     default:
@@ -126,6 +129,16 @@ function reviveBytes(content: unknown): Uint8Array {
   // Node skips what is no base64; what it read must be all there is.
   if (bytes.toString('base64') !== content) throw malformed('$b')
   return new Uint8Array(bytes)
+}
+
+function reviveEntries(entries: readonly unknown[], depth: number): Members {
+  const object: Members = {}
+  for (const entry of entries) {
+    if (!Array.isArray(entry) || entry.length !== 2 || typeof entry[0] !== 'string') throw malformed('$e')
+    const value = revive(entry[1], depth)
+    Object.defineProperty(object, entry[0], { value, writable: true, enumerable: true, configurable: true })
+  }
+  return object
 }
 
 function reviveOwn(content: unknown, depth: number): Members {

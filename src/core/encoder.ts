@@ -14,6 +14,14 @@ type Members = Readonly<Record<string, unknown>>
 /** Up to this length a look at each character is quicker than the quoting of `JSON.stringify`. */
 const SHORT = 40
 
+/**
+ * V8 in Node 24 can read a key of one escaped character as another, which an earlier parse in the same process left
+ * behind: after `{"a":1,"\\\\":1}` it reads `{"a":1,"\\n":1}` with the key `\\`. Such keys are written as values.
+ */
+function isMisread(key: string): boolean {
+  return key.length === 1 && JSON.stringify(key).length > 3
+}
+
 /** For one walk. */
 export class Encoder {
   readonly #limits: EncodeLimits
@@ -85,6 +93,7 @@ export class Encoder {
   #object(object: Members): string {
     const keys = Object.keys(object)
     this.#refuseStray(object, keys)
+    if (keys.some(isMisread)) return this.#entries(object, keys)
     let text = ''
     let sole: string | undefined
     for (const key of keys) {
@@ -96,6 +105,18 @@ export class Encoder {
       text = text === '' ? member : `${text},${member}`
     }
     return sole?.startsWith('$') === true ? `{"$o":{${text}}}` : `{${text}}`
+  }
+
+  /** An object with a key that is not safe as JSON's own key. */
+  #entries(object: Members, keys: readonly string[]): string {
+    const entries: string[] = []
+    for (const key of keys) {
+      const value = object[key]
+      if (value === undefined) continue
+      this.#count(key.length + 5)
+      entries.push(`[${quote(key)},${this.#at(key, value)}]`)
+    }
+    return `{"$e":[${entries.join(',')}]}`
   }
 
   #array(list: readonly unknown[]): string {

@@ -8,7 +8,7 @@ import { endedMarker } from './record.ts'
 import type { Presented } from './presented.ts'
 import type { Services } from './services.ts'
 import { handleOf } from './session-id.ts'
-import type { RecordBytes, Selector } from './store.ts'
+import type { Awaitable, RecordBytes, Selector } from './store.ts'
 import { standingOf } from './succession.ts'
 
 /** A live session that the request may use. */
@@ -49,12 +49,43 @@ export class DeadIds {
   }
 }
 
-/** Finds the session of a request. Asks the store once for each selector at most. */
-export async function resolve(
+/** What an id leads to. */
+type Judged = Live | 'over' | 'detached' | 'stolen'
+
+/** What is known of one id already. */
+interface Known {
+  readonly selector: Selector
+  readonly found: Judged
+}
+
+/**
+ * Finds the session of a request. Asks the store once for each selector at most; where it answers at once, and the
+ * browser brought one id of a live session, so does this.
+ */
+export function resolve(
   services: Services,
   presented: Presented,
   dead: DeadIds,
   through: boolean,
+): Awaitable<Resolution> {
+  const { sid, gid } = presented.ids
+  const id = sid.length + gid.length === 1 ? (sid[0] ?? gid[0]) : undefined
+  if (id === undefined || dead.has(id.selector)) return resolveEach(services, presented, dead, through)
+  const judged = (bytes: RecordBytes | undefined): Awaitable<Resolution> => {
+    const found = judge(services, id, bytes)
+    if (typeof found !== 'string') return found
+    return resolveEach(services, presented, dead, true, { selector: id.selector, found })
+  }
+  const loading = services.store.load(id.selector)
+  return loading instanceof Promise ? loading.then(judged) : judged(loading)
+}
+
+async function resolveEach(
+  services: Services,
+  presented: Presented,
+  dead: DeadIds,
+  through: boolean,
+  known?: Known,
 ): Promise<Resolution> {
   const gone: Selector[] = []
   let detached = presented.unknownKey
@@ -62,25 +93,21 @@ export async function resolve(
     const live: Live[] = []
     for (const id of presented.ids[rank]) {
       if (gone.includes(id.selector)) continue
-      const found =
-        !through && dead.has(id.selector)
-          ? 'over'
-          : await judgeOrEnd(services, id, await services.store.load(id.selector))
+      const found = !through && dead.has(id.selector) ? 'over' : await judgeOrEnd(services, id, known)
       if (found === 'over') dead.add(id.selector)
       if (found === 'over') gone.push(id.selector)
       else if (found === 'detached') detached = true
       else live.push(found)
     }
     const [first] = live
-    if (first !== undefined && live.every((other) => other.id.selector === first.id.selector)) return first
-    if (first !== undefined) {
-      channels.ambiguous.publish({ handles: live.map(({ id, record }) => handleOf(id.selector, record.epoch)) })
-      services.settings.log.warn(
-        { cookie: rank },
-        'A browser brought two live sessions of different identity; neither was used.',
-      )
-      return { what: 'detached', dead: gone }
-    }
+    if (first === undefined) continue
+    if (live.every((other) => other.id.selector === first.id.selector)) return first
+    channels.ambiguous.publish({ handles: live.map(({ id, record }) => handleOf(id.selector, record.epoch)) })
+    services.settings.log.warn(
+      { cookie: rank },
+      'A browser brought two live sessions of different identity; neither was used.',
+    )
+    return { what: 'detached', dead: gone }
   }
   return { what: detached ? 'detached' : 'over', dead: gone }
 }
@@ -88,9 +115,10 @@ export async function resolve(
 async function judgeOrEnd(
   services: Services,
   id: GenuineId,
-  bytes: RecordBytes | undefined,
+  known: Known | undefined,
 ): Promise<Live | 'over' | 'detached'> {
-  const found = judge(services, id, bytes)
+  const found =
+    known?.selector === id.selector ? known.found : judge(services, id, await services.store.load(id.selector))
   if (found !== 'stolen') return found
   const { settings, store, watchers } = services
   if (!settings.endOnTheft) return 'detached'
@@ -100,11 +128,7 @@ async function judgeOrEnd(
 }
 
 /** What an id leads to, given what the store has under its selector. */
-export function judge(
-  services: Services,
-  id: GenuineId,
-  bytes: RecordBytes | undefined,
-): Live | 'over' | 'detached' | 'stolen' {
+export function judge(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Judged {
   const { settings, clock, heartbeat } = services
   const standing = bytesStanding(bytes)
   if ('gone' in standing) {

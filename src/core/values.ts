@@ -146,7 +146,10 @@ function same(a: unknown, b: unknown, depth: number): boolean {
 }
 
 function sameObjects(a: Members, b: Members, depth: number): boolean {
-  const [left, right] = [Object.keys(a), Object.keys(b)]
+  const left = Object.keys(a)
+  const right = Object.keys(b)
+  const differs = left.length === right.length ? left.findIndex((key, at) => key !== right[at]) : 0
+  if (differs === -1) return left.every((key) => same(a[key], b[key], depth))
   let shared = 0
   for (const key of left) {
     const member = a[key]

@@ -11,7 +11,7 @@ import type { Session } from '../types.ts'
 import { Identity } from './identity.ts'
 import { isForwarded, readPresented, type Presented } from './presented.ts'
 import { isSafe, type RequestFacts } from './request.ts'
-import { resolve, type DeadIds, type Live } from './resolution.ts'
+import { resolve, type DeadIds, type Live, type Resolution } from './resolution.ts'
 import type { Services, WarnOnce } from './services.ts'
 import { HandlerSession } from './session.ts'
 import { SessionData, type DataRules } from './session-data.ts'
@@ -133,16 +133,26 @@ export class Visiting<Data extends object> implements Visit<Data> {
     if (!this.#failed && !this.#identity.detached && this.#data.changed) this.#tooLate()
   }
 
-  async #load({ fresh = false, touch = true }: { fresh?: boolean; touch?: boolean }): Promise<void> {
+  #load({ fresh = false, touch = true }: { fresh?: boolean; touch?: boolean }): Promise<void> | undefined {
     const { services, dead } = this.#around
     const through = fresh || !isSafe(this.#facts.method)
-    const found = await resolve(services, this.#presented, dead, through)
+    try {
+      const found = resolve(services, this.#presented, dead, through)
+      if (found instanceof Promise) return found.then((resolution) => this.#begin(resolution, touch))
+      this.#begin(found, touch)
+      return undefined
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  #begin(found: Resolution, touch: boolean): void {
     if (found.what !== 'live') return this.#identity.lapse(found.dead, found.what === 'detached')
     this.#identity.begin(found)
     this.#data.reset(found.record.payload)
     if (found.by === 'current' && found.record.previous !== undefined && found.record.previous.graceEnds === undefined)
       this.#beginGrace(found)
-    else if (touch) services.touches.soon(found.id.selector, found.record)
+    else if (touch) this.#around.services.touches.soon(found.id.selector, found.record)
   }
 
   /** The new id has been presented: from now on the one before it has its grace time. Nobody waits for this; if it fails, the next request does it. */

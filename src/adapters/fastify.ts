@@ -122,7 +122,11 @@ class Registration {
   /** Saves before the reply leaves; `undefined` where there is nothing to wait for. Runs again for the reply to an error. */
   settle(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> | undefined {
     const mounted = this.mountOf(request)
-    if (mounted === undefined || !mounted.unsettled) return undefined
+    if (mounted === undefined) return undefined
+    if (!mounted.unsettled) {
+      mounted.pass()
+      return undefined
+    }
     return mounted.settle().then(
       ({ cookies }) => {
         addCookies(reply, cookies)

@@ -60,7 +60,10 @@ export class Mount<Data extends object> implements SettlingVisit {
     return !this.#settled && (this.#pending || this.visit.unsettled)
   }
 
+  /** There is nothing to save, and from here on it is too late. */
   pass(): void {
+    if (this.#settled) return
+    this.#settled = true
     this.visit.pass()
   }
 

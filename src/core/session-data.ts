@@ -4,7 +4,7 @@
  */
 import { DataError } from '../errors.ts'
 import { decode, encode } from './codec.ts'
-import { merge } from './merge.ts'
+import { merge, rebase } from './merge.ts'
 import { clone, equal } from './values.ts'
 
 /** How data is made and bounded. */
@@ -95,7 +95,7 @@ export class SessionData<Data extends object> {
     }
     const stored = decode(payload) as Data
     const untouched = equal(this.#value, pending.mine)
-    const target = untouched ? stored : merge(pending.mine, this.#value, stored, { whole: this.#rules.whole }).value
+    const target = untouched ? stored : rebase(pending.mine, this.#value, stored, { whole: this.#rules.whole }).value
     adopt(this.#value as Record<string, unknown>, clone(target) as Record<string, unknown>)
     this.#payload = payload
     this.#baseline = stored

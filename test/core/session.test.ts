@@ -214,3 +214,25 @@ describe('revocation', () => {
     expect(await servers[0]!.list('u1')).toHaveLength(1)
   })
 })
+
+describe('data that change while a commit is under way', () => {
+  it('stay, and what others stored meanwhile stays too (I2)', async () => {
+    const { servers, store } = await deployment()
+    const browser = new Browser()
+    await browser.visit(servers[0]!, (session) => void (session.data['list'] = []), 'POST')
+    const elsewhere = browser.copy()
+    await browser.visit(servers[0]!, async (session) => {
+      const list = session.data['list'] as string[]
+      list.push('a')
+      await elsewhere.visit(servers[1]!, (other) => void (other.data['list'] as string[]).push('x'), 'POST')
+      const replace = store.replace.bind(store)
+      store.replace = async (...given) => {
+        list.push('b')
+        store.replace = replace
+        return replace(...given)
+      }
+      await session.commit()
+    })
+    expect(await browser.visit(servers[1]!, (session) => session.data['list'])).toEqual(['x', 'a', 'b'])
+  })
+})

@@ -40,7 +40,7 @@ export class Connection {
   readonly #calls: Deadlines<Call>
   readonly #waiting = new Set<Call>()
   #commands = 0
-  #cause: Error = new Error('not connected yet')
+  #cause: Error = new Error('no answer yet')
   /** Since when the server did not answer, of the monotonic clock; `undefined` while it does. */
   #silentSince: number | undefined = performance.now()
   #closed = false

@@ -1,5 +1,5 @@
 /** The options of the Redis store, checked and completed. */
-import type { ConnectionOptions } from 'node:tls'
+import { type ConnectionOptions, createSecureContext } from 'node:tls'
 
 import { milliseconds } from '../../core/duration.ts'
 import { refuseUnknown } from '../../core/options.ts'
@@ -77,8 +77,17 @@ function addressOf(text: unknown, tls: ConnectionOptions | undefined): Address {
     username: decoded(url.username),
     password: decoded(url.password),
     database: databaseOf(url.pathname),
-    tls: url.protocol === 'rediss:' ? { ...tls } : undefined,
+    tls: url.protocol === 'rediss:' ? checkTls({ ...tls }) : undefined,
   }
+}
+
+function checkTls(tls: ConnectionOptions): ConnectionOptions {
+  try {
+    createSecureContext(tls)
+  } catch (cause) {
+    throw new OptionsError('tls', 'tls has a certificate or key that cannot be read.', { cause })
+  }
+  return tls
 }
 
 function decoded(part: string): string | undefined {

@@ -132,11 +132,11 @@ return {epoch, now}
 `,
 )
 
-/** → the epoch, moved to now. */
+/** → the epoch, moved to now; where `EPOCH` was ahead of the clock, to what it answered. */
 export const MOVE_EPOCH: Script = script(
   'allow-oom',
   `${EPOCH_CLOCK}
-if epoch > now then now = epoch end
+if now <= epoch then now = epoch + 1 end
 redis.call('HSET', KEYS[1], '${EPOCH_FIELD}', ms(now))
 return now
 `,

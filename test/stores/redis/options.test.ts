@@ -53,6 +53,10 @@ describe('the URL of a Redis store', () => {
     })
   })
 
+  it('with rediss: has certificates that can be read', () => {
+    expect(refusal({ url: 'rediss://h', tls: { cert: 'nonsense' } }).option).toBe('tls')
+  })
+
   it.each([
     '',
     'h:6379',

@@ -18,7 +18,8 @@ export class RedisStore implements Store {
   readonly #keys: Keys
   readonly #settings: ConnectionSettings
   readonly #connectClient: () => Promise<RedisClient>
-  #connection: Promise<Connection> | undefined
+  #client: Promise<RedisClient> | undefined
+  #closing: Promise<void> | undefined
   #connected: Connection | undefined
   #closed = false
 
@@ -31,8 +32,7 @@ export class RedisStore implements Store {
 
   async open(): Promise<void> {
     if (this.#closed) throw this.#notConnected()
-    this.#connection ??= this.#connect()
-    await this.#connection
+    await this.#connecting()
     try {
       // Proves everything at once: address, password, rights on our keys, and a server that knows such scripts.
       await this.epoch()
@@ -126,15 +126,15 @@ export class RedisStore implements Store {
 
   async close(): Promise<void> {
     this.#closed = true
-    const connection = this.#connection
-    this.#connection = undefined
-    await (await connection)?.close()
+    this.#closing ??= this.#connected?.close()
+    await this.#closing
   }
 
-  async #connect(): Promise<Connection> {
-    const client = await this.#connectClient()
-    this.#connected = new Connection(client, this.#settings)
-    return this.#connected
+  async #connecting(): Promise<void> {
+    if (this.#connected !== undefined) return
+    const client = await (this.#client ??= this.#connectClient())
+    if (this.#closed) throw this.#notConnected()
+    this.#connected ??= new Connection(client, this.#settings)
   }
 
   #call(command: Command, effect: Effect): Promise<Reply> {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { endedMarker } from '../../../src/core/record.ts'
 import { OptionsError } from '../../../src/errors.ts'
 import { ioredisClient } from '../../../src/stores/redis/ioredis.ts'
+import { keysUnder } from '../../../src/stores/redis/keys.ts'
 import { resolveRedisOptions } from '../../../src/stores/redis/options.ts'
+import { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import { freePort } from '../../support/redis-server.ts'
 import { eventually, failure, line, LONG, newSelector, openStore, record, server, store, version } from './fixture.ts'
 
@@ -155,6 +157,16 @@ describe('what no waiting mends', () => {
     const refused = store(`${redis.url}/7`)
     await expect(refused.open()).rejects.toThrow(OptionsError)
     expect(await redis.cli('info', 'keyspace')).not.toContain('db0')
+  })
+
+  it('a store that could not be opened, or never was, closes all the same', async () => {
+    const settings = { where: 'h:1', deadline: DEADLINE, maxPending: 1 }
+    const broken = new RedisStore(keysUnder('hf:'), settings, () =>
+      Promise.reject(new OptionsError('store', 'no package')),
+    )
+    await expect(broken.open()).rejects.toThrow('no package')
+    await broken.close()
+    await store('redis://127.0.0.1:1').close()
   })
 
   it('a missing package is said with the command that installs it', async () => {

@@ -15,10 +15,12 @@ import { answerToCallback } from './callback.ts'
 import { factsOf } from './facts.ts'
 import {
   answerWith,
+  EVERY_ROUTE,
   type ErrorHandling,
   mount,
-  mountsOf,
   type RouteOptions,
+  see,
+  seenOf,
   send,
   settingsFor,
   someMountsOf,
@@ -67,9 +69,9 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
   const { callbacks } = settingsFor(sessions)
 
   return function holdfastSession(request, response, next) {
-    const declared = (request as Declared)[ROUTE] ?? EVERY_ROUTE
-    if (declared.session === false) Object.defineProperty(request, as, WITHOUT_SESSION)
-    if (declared.session === false || mountsOf(request).some((mounted) => mounted.isOf(sessions))) return next()
+    const seen = seenOf(request)
+    if (seen?.route.session === false) Object.defineProperty(request, as, WITHOUT_SESSION)
+    if (seen?.route.session === false || seen?.mounts.some((mounted) => mounted.isOf(sessions)) === true) return next()
 
     const url = request.originalUrl ?? request.url ?? '/'
     const facts = factsOf(request, url)
@@ -77,7 +79,7 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
     if (again !== undefined) return send(again, response)
 
     const mounted = mount(sessions, facts, { request, response }, forwards ? next : undefined)
-    Object.assign(request, { [as]: mounted.session })
+    ;(request as unknown as Record<string, unknown>)[as] = mounted.session
     const refuse = (error: unknown): void => refuseWith(error, { request, response, next, forwards })
     const enter = (): void => {
       const refusal = skips(facts)
@@ -86,7 +88,7 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
       if (refusal === undefined) next()
       else refuse(refusal)
     }
-    const opening = mounted.open(declared)
+    const opening = mounted.open(seen?.route ?? EVERY_ROUTE)
     if (opening === undefined) enter()
     else opening.then(enter, refuse)
   }
@@ -99,7 +101,13 @@ export function csrf(): Middleware {
       for (const mounted of someMountsOf(request)) mounted.catchUp(request.body)
     })
     if (refusal === undefined) next()
-    else refuseWith(refusal, { request, response, next, forwards: mountsOf(request).some(({ forwards }) => forwards) })
+    else
+      refuseWith(refusal, {
+        request,
+        response,
+        next,
+        forwards: seenOf(request)?.mounts.some(({ forwards }) => forwards) === true,
+      })
   }
 }
 
@@ -111,23 +119,16 @@ export function csrf(): Middleware {
 export function route(options: RouteOptions): Middleware {
   refuseUnknown('', options, EVERY_ROUTE)
   return function holdfastRoute(request, _response, next) {
-    if (mountsOf(request).length > 0) {
+    const seen = see(request)
+    if (seen.mounts.length > 0) {
       next(
         new OptionsError('route', 'route() stands below holdfast(sessions), where it comes too late: move it above.'),
       )
       return
     }
-    const declared = request as Declared
-    declared[ROUTE] = { ...declared[ROUTE], ...options }
+    seen.route = { ...seen.route, ...options }
     next()
   }
-}
-
-const ROUTE: unique symbol = Symbol('holdfast.route')
-const EVERY_ROUTE: RouteOptions = { session: undefined, fresh: undefined, touch: undefined }
-
-interface Declared extends ExpressRequest {
-  [ROUTE]?: RouteOptions
 }
 
 /** Where a route has none, asking for the session is a mistake of the program, and must not look like a visitor without one. */

@@ -17,7 +17,6 @@ import { type Answer, answerFor } from './answer.ts'
 import { resubmission } from './callback.ts'
 import { factsOf } from './facts.ts'
 import { privateCacheControl, REPRESENTATION } from './head.ts'
-import { keepPrivate } from './held-response.ts'
 import { type ErrorHandling, mount, type Mount, type RouteOptions, settingsFor, someMountsOf } from './mount.ts'
 import { dangerouslySkipCsrf } from './skip-csrf.ts'
 
@@ -129,7 +128,7 @@ class Registration {
     }
     return mounted.settle().then(
       ({ cookies }) => {
-        addCookies(reply, cookies)
+        this.#add(cookies, mounted, reply)
         return payload
       },
       (error: HoldfastError) => {
@@ -137,6 +136,15 @@ class Registration {
         return this.#instead(error, mounted, reply)
       },
     )
+  }
+
+  #add(cookies: readonly string[], mounted: Mount<object>, reply: FastifyReply): void {
+    if (cookies.length === 0) return
+    reply.header('set-cookie', [...cookies])
+    const control = [reply.getHeader('cache-control') ?? []].flat()
+    reply.header('cache-control', privateCacheControl(control.map(String)))
+    // A payload that is a `Response` brings its own headers after this.
+    if (mounted.hold !== undefined) mounted.hold.private = true
   }
 
   #refuse(error: unknown, reply: FastifyReply): FastifyReply {
@@ -148,7 +156,7 @@ class Registration {
   #instead(error: HoldfastError, mounted: Mount<object>, reply: FastifyReply): string {
     const { status, headers, body } = answerFor(error, reply.request.headers.accept)
     for (const name of Object.keys(reply.getHeaders())) if (REPRESENTATION.has(name)) reply.removeHeader(name)
-    addCookies(reply, mounted.farewell())
+    this.#add(mounted.farewell(), mounted, reply)
     reply.code(status)
     if (this.#forwards) throw forFastify(error)
     reply.headers(headers)
@@ -212,15 +220,6 @@ function routeOf(request: FastifyRequest): FastifyRouteOptions {
 
 function answer(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
   return reply.code(status).headers(headers).send(body)
-}
-
-function addCookies(reply: FastifyReply, cookies: readonly string[]): void {
-  if (cookies.length === 0) return
-  reply.header('set-cookie', [...cookies])
-  const control = [reply.getHeader('cache-control') ?? []].flat()
-  reply.header('cache-control', privateCacheControl(control.map(String)))
-  // A payload that is a `Response` brings its own headers after this.
-  keepPrivate(reply.raw)
 }
 
 /** Fastify and many an error handler look for `statusCode`. */

@@ -13,17 +13,7 @@ import { HoldfastError, LimitError, StoreUnavailableError } from '../errors.ts'
 import type { Visit } from '../core/visit.ts'
 import { answerFor } from './answer.ts'
 import { headOfAnswer, headWithCookies, privateHead } from './head.ts'
-import {
-  append,
-  type Chunk,
-  dropUntilEnd,
-  empty,
-  isOutgoing,
-  type Outgoing,
-  prepend,
-  prototypeOf,
-  putBack,
-} from './outgoing.ts'
+import { append, type Chunk, dropUntilEnd, empty, type Outgoing, prepend, prototypeOf, putBack } from './outgoing.ts'
 
 /** What holding a response needs of a visit. */
 export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'pass' | 'settle' | 'farewell' | 'finish'>
@@ -47,37 +37,17 @@ interface Outcome {
   readonly failure: HoldfastError | undefined
 }
 
-const HOLD: unique symbol = Symbol('holdfast.hold')
-
-interface Holdable extends Outgoing {
-  [HOLD]?: Hold
-}
-
-/** From the first byte on, holds the response until the visit is settled. Several visits of one response are settled together. */
-export function holdResponse(response: ServerResponse, visit: SettlingVisit, options: HoldOptions): void {
-  const holdable = response as ServerResponse & Holdable
-  const before = holdable[HOLD]
-  if (before !== undefined) {
-    before.join(visit, options)
-    return
-  }
-  if (!isOutgoing(holdable))
-    throw new TypeError('Only a response of node:http (HTTP/1) can be held back until its session is saved.')
-  holdable[HOLD] = new Hold(holdable, visit, options)
-}
-
-/** Makes sure that a response to which cookies of ours were added by other means is at least `Cache-Control: private`. */
-export function keepPrivate(response: ServerResponse): void {
-  const hold = (response as ServerResponse & Holdable)[HOLD]
-  if (hold !== undefined) hold.private = true
-}
-
-class Hold {
-  readonly #response: ServerResponse & Holdable
+/**
+ * Holds a response, from its first byte on, until its visits are settled: those of several managers together.
+ * Costs a method of the response and a listener; where nothing is to be settled, nothing more.
+ */
+export class Hold {
+  /** Whether cookies of ours were added by other means, so that the answer must be at least `Cache-Control: private`. */
+  private = false
+  readonly #response: ServerResponse & Outgoing
   readonly #visits: SettlingVisit[]
   readonly #options: HoldOptions[]
   readonly #send: Outgoing['_send']
-  private = false
   #state: 'open' | 'holding' | 'done' = 'open'
   #closed = false
   #giveUp: NodeJS.Timeout | undefined
@@ -86,30 +56,33 @@ class Hold {
   #counted = 0
   #overflow: LimitError | undefined
 
-  constructor(response: ServerResponse & Holdable, visit: SettlingVisit, options: HoldOptions) {
+  constructor(response: ServerResponse & Outgoing, visit: SettlingVisit, options: HoldOptions) {
     this.#response = response
     this.#visits = [visit]
     this.#options = [options]
     this.#send = response._send
-    response._send = sendFirst
-    response.on('close', closed)
+    // Closures, because a property of our own on a response costs more, after Express has changed its prototype.
+    response._send = (data, encoding, callback, size) => this.#begin(data, encoding, callback, size)
+    response.on('close', () => this.#close())
   }
 
-  join(visit: SettlingVisit, options: HoldOptions): void {
+  /** Adds another manager's visit. */
+  join(visit: SettlingVisit, options: HoldOptions): this {
     this.#visits.push(visit)
     this.#options.push(options)
+    return this
   }
 
   /** The application's first byte, head included. */
-  begin(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback'], size?: number): boolean {
+  #begin(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback'], size?: number): boolean {
     if (!this.#visits.some((visit) => visit.unsettled)) return this.#pass(data, encoding, callback, size)
     this.#hold()
     void this.#settle().then((settled) => this.#leave(settled))
-    return this.keep(data, encoding, callback)
+    return this.#keep(data, encoding, callback)
   }
 
   /** Keeps a chunk. Answers `false`, as to a `write` on a full socket. */
-  keep(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback']): boolean {
+  #keep(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback']): boolean {
     if (this.#counting && this.#counted >= this.#limit() && data.length > 0) this.#overflow ??= this.#tooMuch()
     if (this.#counting) this.#counted += data.length
     append(this.#response, { data: this.#overflow === undefined ? data : '', encoding, callback })
@@ -117,7 +90,7 @@ class Hold {
   }
 
   /** The response has gone, or the connection was cut. */
-  close(): void {
+  #close(): void {
     this.#closed = true
     if (this.#state === 'done') this.#finish()
     // The handler may not have noticed, and what it changes is still to be saved when it answers.
@@ -138,7 +111,7 @@ class Hold {
   #hold(): void {
     const response = this.#response
     this.#state = 'holding'
-    response._send = keepChunk
+    response._send = (data, encoding, callback) => this.#keep(data, encoding, callback)
     response._flush = ignore
     response._writeRaw = dropInformation
     process.nextTick(() => {
@@ -232,35 +205,6 @@ class Hold {
       `More than ${this.#limit()} bytes were written while the response waited for its session to be saved. Heed the false of write(), as pipe() and pipeline() do, or raise limits.heldBody.`,
     )
   }
-}
-
-function holdOf(response: Holdable): Hold {
-  const hold = response[HOLD]
-  if (hold === undefined) throw new TypeError('The response is not held.')
-  return hold
-}
-
-function sendFirst(
-  this: Holdable,
-  data: Chunk['data'],
-  encoding: Chunk['encoding'],
-  callback: Chunk['callback'],
-  size?: number,
-): boolean {
-  return holdOf(this).begin(data, encoding, callback, size)
-}
-
-function keepChunk(
-  this: Holdable,
-  data: Chunk['data'],
-  encoding: Chunk['encoding'],
-  callback: Chunk['callback'],
-): boolean {
-  return holdOf(this).keep(data, encoding, callback)
-}
-
-function closed(this: Holdable): void {
-  holdOf(this).close()
 }
 
 /** A pipelined response gets its socket while it is held: nothing is written yet. */

@@ -9,7 +9,7 @@ import { CsrfError, type HoldfastError, NotMountedError, OptionsError } from '..
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { guardResponse } from './guarded-response.ts'
-import { holdResponse, type SettlingVisit } from './held-response.ts'
+import { Hold, type SettlingVisit } from './held-response.ts'
 import { isOutgoing } from './outgoing.ts'
 
 /** Who answers when something is refused or fails: the adapter, or the application, which gets the error. */
@@ -25,6 +25,9 @@ export interface RouteOptions {
   readonly touch?: boolean | undefined
 }
 
+/** What a route says that says nothing. */
+export const EVERY_ROUTE: RouteOptions = Object.freeze({ session: undefined, fresh: undefined, touch: undefined })
+
 /** The manager's options. Throws `OptionsError` for what is no manager. */
 export function settingsFor(sessions: object): Settings {
   const settings: Settings | undefined = settingsOf(sessions as Sessions)
@@ -36,6 +39,8 @@ export class Mount<Data extends object> implements SettlingVisit {
   readonly visit: Visit<Data>
   /** Whether the application wants the errors. */
   readonly forwards: boolean
+  /** What holds the response; nothing where it cannot be held (HTTP/2). */
+  hold: Hold | undefined
   readonly #sessions: Sessions<Data>
   readonly #facts: RequestFacts
   #pending = false
@@ -119,21 +124,32 @@ export class Mount<Data extends object> implements SettlingVisit {
   }
 }
 
-const MOUNTS: unique symbol = Symbol('holdfast.mounts')
-
-interface Mounted extends IncomingMessage {
-  [MOUNTS]?: Mount<object>[]
+/** What is known of a request besides what came with it. In one place, because a property of our own on a request costs something. */
+export interface Seen {
+  /** What its route said before the managers saw it. */
+  route: RouteOptions
+  readonly mounts: Mount<object>[]
 }
 
-/** The managers on this request. */
-export function mountsOf(request: IncomingMessage): readonly Mount<object>[] {
-  return (request as Mounted)[MOUNTS] ?? NONE
+const SEEN: unique symbol = Symbol('holdfast.seen')
+
+interface SeenRequest extends IncomingMessage {
+  [SEEN]?: Seen
 }
-const NONE: readonly Mount<object>[] = []
+
+/** What is known of the request; `undefined` where nothing is. */
+export function seenOf(request: IncomingMessage): Seen | undefined {
+  return (request as SeenRequest)[SEEN]
+}
+
+/** Notes something of the request. */
+export function see(request: IncomingMessage): Seen {
+  return ((request as SeenRequest)[SEEN] ??= { route: EVERY_ROUTE, mounts: [] })
+}
 
 /** The managers on this request; an error where there is none. */
 export function someMountsOf(request: IncomingMessage): readonly Mount<object>[] {
-  const mounts = mountsOf(request)
+  const mounts = seenOf(request)?.mounts ?? []
   if (mounts.length === 0)
     throw new NotMountedError('Holdfast has not seen this request: mount it before what needs the session.')
   return mounts
@@ -154,10 +170,12 @@ export function mount<Data extends object>(
   forward?: (error: HoldfastError) => void,
 ): Mount<Data> {
   const mounted = new Mount(sessions, facts, owner, forward !== undefined)
-  const mounts = (request as Mounted)[MOUNTS]
-  if (mounts === undefined) (request as Mounted)[MOUNTS] = [mounted]
-  else mounts.push(mounted)
-  if (isOutgoing(response)) holdResponse(response, mounted, { limit: settingsOf(sessions).limits.heldBody, forward })
+  const { mounts } = see(request)
+  const [first] = mounts
+  mounts.push(mounted)
+  const options = { limit: settingsOf(sessions).limits.heldBody, forward }
+  if (first?.hold !== undefined) mounted.hold = first.hold.join(mounted, options)
+  else if (isOutgoing(response)) mounted.hold = new Hold(response, mounted, options)
   else guardResponse(response, mounted)
   return mounted
 }

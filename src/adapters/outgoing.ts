@@ -37,13 +37,14 @@ export interface Outgoing {
   _trailer: string
 }
 
-const METHODS = ['_send', '_writeRaw', '_flush', '_onPendingData'] as const
+const { _send, _writeRaw, _flush } = ServerResponse.prototype as Partial<Outgoing>
+const KNOWN = typeof _send === 'function' && typeof _writeRaw === 'function' && typeof _flush === 'function'
 
-/** Whether this response has the inside that holding rests on. */
-export function isOutgoing(response: object): response is Outgoing {
-  const some = response as Partial<Outgoing>
+/** Whether this response has the inside that holding rests on; those of node:http2 have not. */
+export function isOutgoing<Response extends object>(response: Response): response is Response & Outgoing {
+  const { outputData, _onPendingData } = response as Partial<Outgoing>
   return (
-    METHODS.every((name) => typeof some[name] === 'function') && Array.isArray(some.outputData) && '_header' in some
+    KNOWN && response instanceof ServerResponse && Array.isArray(outputData) && typeof _onPendingData === 'function'
   )
 }
 

@@ -6,9 +6,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 
 import { StoreUnavailableError } from '../../src/errors.ts'
-import { holdResponse } from '../../src/adapters/held-response.ts'
 import { askAll, type Reply } from '../../src/testing/adapter-contract/client.ts'
-import { deferred, FakeVisit, held } from './harness/held.ts'
+import { deferred, FakeVisit, held, holdOf } from './harness/held.ts'
 import { listen } from './harness/listen.ts'
 
 const UNAVAILABLE = new StoreUnavailableError('The store is down.')
@@ -204,8 +203,8 @@ describe('our cookies', () => {
 
   it('are those of all managers', async () => {
     const second = new FakeVisit()
-    const { visit, reply, firstByte } = await held((response) => {
-      holdResponse(response, second, { limit: 1 })
+    const { visit, reply, firstByte } = await held((response, _request, hold) => {
+      hold.join(second, { limit: 1 })
       response.end('body')
     })
     visit.saved('first=1')
@@ -236,7 +235,7 @@ describe('when the session cannot be saved', () => {
     const server = createServer((_request, response) => {
       const visit = new FakeVisit()
       visits.push(visit)
-      holdResponse(response, visit, { limit: 100 })
+      holdOf(response, visit)
       answer(response)
       if (visits.length === 1) visit.failed(UNAVAILABLE)
       else visit.saved()
@@ -275,8 +274,8 @@ describe('when the session cannot be saved', () => {
 
   it('what another manager saved is not lost: its cookies go with the answer, and those of a sign-out', async () => {
     const second = new FakeVisit()
-    const { visit, reply } = await held((response) => {
-      holdResponse(response, second, { limit: 1 })
+    const { visit, reply } = await held((response, _request, hold) => {
+      hold.join(second, { limit: 1 })
       response.end('secret')
     })
     visit.farewell = () => ['gone=; Max-Age=0']

@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
 import type { HoldfastError } from '../../../src/errors.ts'
-import { type HoldOptions, holdResponse, type SettlingVisit } from '../../../src/adapters/held-response.ts'
+import { Hold, type HoldOptions, type SettlingVisit } from '../../../src/adapters/held-response.ts'
+import { isOutgoing } from '../../../src/adapters/outgoing.ts'
 import type { Settled } from '../../../src/core/visit.ts'
 import { ask, type Asked, type Reply } from '../../../src/testing/adapter-contract/client.ts'
 import { listen } from './listen.ts'
@@ -57,7 +58,7 @@ export class FakeVisit implements SettlingVisit {
   }
 }
 
-export type Handler = (response: ServerResponse, request: IncomingMessage) => unknown
+export type Handler = (response: ServerResponse, request: IncomingMessage, hold: Hold) => unknown
 
 export interface Held {
   readonly visit: FakeVisit
@@ -80,8 +81,7 @@ export async function held(
   const began = deferred<ServerResponse>()
   const first = deferred<void>()
   const server = createServer((request, response) => {
-    holdResponse(response, visit, { limit: 1_048_576, ...options })
-    handler(response, request)
+    handler(response, request, holdOf(response, visit, options))
     began.resolve(response)
   })
   const { port, close } = await listen(server)
@@ -102,4 +102,10 @@ export function deferred<Value>(): { promise: Promise<Value>; resolve: (value: V
   let resolve!: (value: Value) => void
   const promise = new Promise<Value>((settle) => (resolve = settle))
   return { promise, resolve }
+}
+
+/** Holds a response for a visit. */
+export function holdOf(response: ServerResponse, visit: SettlingVisit, options: Partial<HoldOptions> = {}): Hold {
+  if (!isOutgoing(response)) throw new TypeError('This response cannot be held.')
+  return new Hold(response, visit, { limit: 1_048_576, ...options })
 }

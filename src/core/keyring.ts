@@ -57,6 +57,14 @@ export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
+/** The same for short values, in a loop whose length and steps depend on nothing that is compared: a native call takes ten times as long. */
+export function sameHash(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false
+  let difference = 0
+  for (let at = 0; at < left.length; at++) difference |= (left[at] as number) ^ (right[at] as number)
+  return difference === 0
+}
+
 function normalise(secrets: Secrets): readonly Secret[] {
   if (typeof secrets === 'string' || secrets instanceof Uint8Array) return [secrets]
   if (Array.isArray(secrets)) return secrets as readonly Secret[]

@@ -5,11 +5,14 @@
 import { DataError } from '../errors.ts'
 import { decode, encode } from './codec.ts'
 import { merge, rebase } from './merge.ts'
-import { clone, equal } from './values.ts'
+import type { DecodedPayloads } from './decoded.ts'
+import type { Selector } from './store.ts'
+import { clone, cloneDecoded, equal } from './values.ts'
 
 /** How data is made and bounded. */
 export interface DataRules<Data extends object> {
   readonly initial: () => Data
+  readonly decoded: DecodedPayloads
   readonly whole: ReadonlySet<string>
   readonly limits: { readonly depth: number; readonly recordSize: number }
 }
@@ -27,6 +30,8 @@ export class SessionData<Data extends object> {
   readonly #rules: DataRules<Data>
   readonly #unreadable: () => void
   #payload: Uint8Array | undefined
+  /** Under which selector the payload was loaded, where it may be decoded already. */
+  #selector: Selector | undefined
   #value: Data | undefined
   #baseline: Data | undefined
 
@@ -38,7 +43,7 @@ export class SessionData<Data extends object> {
   }
 
   get value(): Data {
-    return (this.#value ??= clone(this.#base()))
+    return (this.#value ??= this.#copyOfBase())
   }
 
   set value(value: Data) {
@@ -101,9 +106,10 @@ export class SessionData<Data extends object> {
     this.#baseline = stored
   }
 
-  /** Forgets everything and begins anew, from the payload or from the initial data. */
-  reset(payload: Uint8Array | undefined): void {
+  /** Forgets everything and begins anew, from the payload of this visit or from the initial data. */
+  reset(payload: Uint8Array | undefined, selector?: Selector): void {
     this.#payload = payload
+    this.#selector = selector
     this.#baseline = undefined
     if (this.#value !== undefined)
       adopt(this.#value as Record<string, unknown>, clone(this.#base()) as Record<string, unknown>)
@@ -121,11 +127,18 @@ export class SessionData<Data extends object> {
     return (this.#baseline ??= this.#payload === undefined ? this.#rules.initial() : this.#decoded(this.#payload))
   }
 
+  #copyOfBase(): Data {
+    const base = this.#base()
+    return this.#payload === undefined ? clone(base) : cloneDecoded(base)
+  }
+
   #decoded(payload: Uint8Array): Data {
     try {
-      return decode(payload) as Data
+      const selector = this.#selector
+      return (selector === undefined ? decode(payload) : this.#rules.decoded.of(selector, payload)) as Data
     } catch (error) {
       if (!(error instanceof DataError)) throw error
+      this.#payload = undefined
       this.#unreadable()
       return this.#rules.initial()
     }

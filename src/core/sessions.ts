@@ -4,6 +4,7 @@ import type { Health, Session, Sessions, SessionsStats, SessionSummary, Secrets 
 import { createClock } from './clock.ts'
 import { Commits } from './commits.ts'
 import { CookieReader } from './cookie.ts'
+import { DecodedPayloads } from './decoded.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { createKeyring } from './keyring.ts'
 import type { Settings } from './options.ts'
@@ -68,6 +69,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
     const services = makeServices(parts)
     const rules: DataRules<Data> = {
       initial: parts.settings.initial as () => Data,
+      decoded: new DecodedPayloads(),
       whole: parts.settings.whole,
       limits: parts.settings.limits,
     }

@@ -1,6 +1,6 @@
 /** How a record becomes the next one: first stored value, renewal, sign-in. Pure; times in milliseconds. */
 import { mayRenew, previousServes, type Timers } from './expiry.ts'
-import { sameBytes, type Keyring } from './keyring.ts'
+import { sameHash, type Keyring } from './keyring.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { RandomSource } from './random.ts'
 import { findSuccessor, hashVerifier, NONCE_BYTES, successor, type Id, type Verifier } from './session-id.ts'
@@ -17,8 +17,8 @@ export interface Lineal {
 export type Standing = 'current' | 'previous' | 'after-grace' | 'superseded'
 
 export function standingOf(record: LiveRecord, hash: Uint8Array, now: number): Standing {
-  if (sameBytes(hash, record.hash)) return 'current'
-  if (record.previous === undefined || !sameBytes(hash, record.previous.hash)) return 'superseded'
+  if (sameHash(hash, record.hash)) return 'current'
+  if (record.previous === undefined || !sameHash(hash, record.previous.hash)) return 'superseded'
   return previousServes(record, now) ? 'previous' : 'after-grace'
 }
 
@@ -45,7 +45,7 @@ export function firstRecord(
 
 /** The record with its id renewed; the same record where the id is too young for that, or the one before it still serves. */
 export function renewed(lineal: Lineal, record: LiveRecord, id: GenuineId, now: number): LiveRecord {
-  if (!sameBytes(id.hash, record.hash) || !mayRenew(record, lineal.settings.timers, now)) return record
+  if (!sameHash(id.hash, record.hash) || !mayRenew(record, lineal.settings.timers, now)) return record
   return { ...record, ...succession(lineal, id), idMintedAt: wholeSeconds(record, now) }
 }
 
@@ -74,8 +74,8 @@ export function graceBegun(record: LiveRecord, timers: Timers, now: number): Liv
 
 /** The verifier that is valid for the record, as far as the holder of `id` may know it. */
 export function validVerifier(keyring: Keyring, record: LiveRecord, id: GenuineId): Verifier | undefined {
-  if (sameBytes(id.hash, record.hash)) return id.verifier
-  if (record.previous === undefined || !sameBytes(id.hash, record.previous.hash)) return undefined
+  if (sameHash(id.hash, record.hash)) return id.verifier
+  if (record.previous === undefined || !sameHash(id.hash, record.previous.hash)) return undefined
   return findSuccessor(keyring, id, record.previous.nonce, record.hash)
 }
 

@@ -97,6 +97,31 @@ function copyObject(object: Members, depth: number): Members {
   return result
 }
 
+/** A deep copy of what `decode` answered: as `clone`, without a look for what only a program can have put there. */
+export function cloneDecoded<T>(value: T): T {
+  return copyDecoded(value) as T
+}
+
+function copyDecoded(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    const list: unknown[] = value.slice()
+    for (let at = 0; at < list.length; at++) {
+      const member = list[at]
+      if (typeof member === 'object' && member !== null) list[at] = copyDecoded(member)
+    }
+    return list
+  }
+  if (getPrototypeOf(value) !== Object.prototype) return clone(value)
+  const object: Members = { ...value }
+  // What is spread are own data properties, so this reaches no prototype, not even for `__proto__`.
+  for (const key of Object.keys(object)) {
+    const member = object[key]
+    if (typeof member === 'object' && member !== null) object[key] = copyDecoded(member)
+  }
+  return object
+}
+
 function copyArray(list: unknown[], depth: number): unknown[] {
   if (Object.keys(list).length !== list.length) return list
   const result = list.slice()

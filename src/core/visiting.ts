@@ -149,7 +149,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
   #begin(found: Resolution, touch: boolean): void {
     if (found.what !== 'live') return this.#identity.lapse(found.dead, found.what === 'detached')
     this.#identity.begin(found)
-    this.#data.reset(found.record.payload)
+    this.#data.reset(found.record.payload, found.id.selector)
     if (found.by === 'current' && found.record.previous !== undefined && found.record.previous.graceEnds === undefined)
       this.#beginGrace(found)
     else if (touch) this.#around.services.touches.soon(found.id.selector, found.record)

@@ -20,25 +20,41 @@ process.once('SIGINT', () => process.exit(130))
 
 /** Runs the comparison with the options of the command line, and prints it. */
 export async function runProgram({ title, contenders, targets = {} }: Program): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '7' },
-      seconds: { type: 'string', default: '3' },
-      connections: { type: 'string', default: '32' },
-      json: { type: 'boolean', default: false },
-    },
-  })
-  const rounds = {
-    rounds: whole('rounds', values.rounds),
-    seconds: whole('seconds', values.seconds),
-    connections: whole('connections', values.connections),
+  const options = readOptions()
+  if (typeof options === 'string') {
+    process.stderr.write(`${options}\n`)
+    process.exitCode = 2
+    return
   }
+  const { json, ...rounds } = options
   const standings = await compare(contenders, rounds, (line) => process.stderr.write(`${line}\n`))
   const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores; Node ${process.version}; ${LOADER}; ${PINNING}`
-  const told = values.json
+  const told = json
     ? JSON.stringify({ title, machine, ...rounds, standings, targets }, undefined, 2)
     : `\n${title}\n\n${table(standings, targets)}\n\n${conditions(rounds)}\n${machine}`
   process.stdout.write(`${told}\n`)
+}
+
+function readOptions(): (Rounds & { readonly json: boolean }) | string {
+  try {
+    const { values } = parseArgs({
+      options: {
+        rounds: { type: 'string', default: '7' },
+        seconds: { type: 'string', default: '3' },
+        connections: { type: 'string', default: '32' },
+        json: { type: 'boolean', default: false },
+      },
+    })
+    return {
+      rounds: whole('rounds', values.rounds),
+      seconds: whole('seconds', values.seconds),
+      connections: whole('connections', values.connections),
+      json: values.json,
+    }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return `${why}\nOptions: --rounds 7 --seconds 3 --connections 32 --json`
+  }
 }
 
 function table(standings: readonly Standing[], targets: Readonly<Record<string, number>>): string {

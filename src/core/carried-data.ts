@@ -1,4 +1,5 @@
 /** What goes from one state of a session's data into the next, when that is more than the request's own changes. */
+import { DataError } from '../errors.ts'
 import type { PendingData, SessionData } from './session-data.ts'
 
 /** What a guest takes along into the signed-in session: everything, nothing, or these top-level keys. */
@@ -9,11 +10,24 @@ export function carriedData<Data extends object>(data: SessionData<Data>, carry:
   const pending = data.pending()
   return {
     changed: true,
-    mine: pending.mine,
+    get mine() {
+      return pending.mine
+    },
     on: (payload) => {
-      const made = pending.on(payload)
+      if (carry === 'drop') return { data: data.initial(), conflicts: [] }
+      const made = readable(() => pending.on(payload)) ?? { data: data.initial(), conflicts: [] }
       return { data: carriedOver(made.data, data.initial(), carry), conflicts: made.conflicts }
     },
+  }
+}
+
+/** Data that cannot be decoded go nowhere, and keep nobody from signing in. */
+function readable<Value>(read: () => Value): Value | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof DataError) return undefined
+    throw error
   }
 }
 

@@ -14,6 +14,12 @@ import { DONE, type Awaitable, type RecordBytes, type Selector, type Store, type
 /** Why a change found nothing to change. `'unreadable'`: a newer format, or garbage. */
 export type Gone = { readonly gone: EndReason | 'absent' | 'unreadable' }
 
+/** A change that was made, with the record that it made. */
+interface Made {
+  readonly waiting: Waiting
+  readonly record: LiveRecord
+}
+
 /** What is under a selector: a live record with its bytes, or why there is none. */
 export type Standing = { readonly record: LiveRecord; readonly bytes: RecordBytes } | Gone
 
@@ -47,6 +53,8 @@ export interface CommitSettings {
   readonly clock: Clock
   readonly timers: Timers
   readonly random: RandomSource
+  /** How long the store may take for one answer. */
+  readonly answerWithin: number
   /** How long one change may go on trying. */
   readonly deadline: number
   readonly queuedMost: number
@@ -135,9 +143,16 @@ class Batch {
 
   async write(lane: Lane): Promise<void> {
     let base = lane.last
+    // Whether the store itself has said so in this batch. What was known before may be older than what a change's maker has seen.
+    let told = false
     while (this.#waiting.length > 0) {
-      const folded = this.#fold(base)
+      const folded = this.#fold(base, told)
       if (folded === undefined) return
+      if (folded === 'doubtful') {
+        base = await this.#settings.store.load(this.#selector)
+        told = true
+        continue
+      }
       const swap = await this.#swap(base, folded)
       if (swap.done) {
         lane.last = folded.bytes
@@ -145,83 +160,93 @@ class Batch {
         return
       }
       base = swap.found
+      told = true
       lane.last = base
       this.#settings.conflicted()
-      if (performance.now() > this.#until) {
-        throw new StoreUnavailableError(
-          `A session changed faster elsewhere than this change could be made within ${this.#settings.deadline} ms. Nothing was written.`,
-        )
-      }
+      if (performance.now() > this.#until) throw this.#crowded()
     }
   }
 
-  /** Makes the changes one after the other. `undefined`: none of them has anything to write, and all are settled. */
-  #fold(base: RecordBytes | undefined): Folded | undefined {
+  /**
+   * Makes the changes one after the other. `undefined`: none of them has anything to write, and all are settled.
+   * `'doubtful'`: one of them comes too late for this base, and the store has not confirmed the base.
+   */
+  #fold(base: RecordBytes | undefined, told: boolean): Folded | 'doubtful' | undefined {
     const standing = standingOf(base)
     if ('gone' in standing && standing.gone !== 'absent') {
-      this.#settleAll(standing)
+      for (const { resolve } of this.#waiting) resolve(standing)
       return undefined
     }
     const before = 'record' in standing ? standing.record : undefined
-    const { record, kept } = this.#apply(before)
-    this.#waiting = kept
+    const made = this.#apply(before, told)
+    if (made === 'doubtful') return made
+    const record = made.at(-1)?.record
     if (record === undefined || record === before) {
-      if (record !== undefined && base !== undefined) this.#settleAll({ done: 'unchanged', record, bytes: base })
+      for (const { waiting, record: own } of made)
+        waiting.resolve({ done: 'unchanged', record: own, bytes: base as RecordBytes })
       return undefined
     }
     const counted: LiveRecord = { ...record, counter: (before?.counter ?? 0) + 1 }
     const bytes = encodeRecord(counted, this.#settings.random(STAMP_BYTES))
-    return { record: counted, bytes, settle: () => this.#settleSaved(kept, base, counted, bytes) }
+    return { record: counted, bytes, settle: () => settleSaved(made, base, counted, bytes) }
   }
 
-  #apply(before: LiveRecord | undefined): { record: LiveRecord | undefined; kept: Waiting[] } {
+  #apply(before: LiveRecord | undefined, told: boolean): readonly Made[] | 'doubtful' {
     let record = before
-    const kept: Waiting[] = []
+    const made: Made[] = []
+    const late: { waiting: Waiting; gone: Gone }[] = []
+    const failed = new Set<Waiting>()
     for (const waiting of this.#waiting) {
       try {
         const next = waiting.change(record)
         if ('gone' in next) {
-          waiting.resolve(next)
+          late.push({ waiting, gone: next })
           continue
         }
         record = next
-        kept.push(waiting)
+        made.push({ waiting, record })
       } catch (error) {
+        failed.add(waiting)
         waiting.reject(error)
       }
     }
-    return { record, kept }
-  }
-
-  #settleAll(committed: Committed): void {
-    for (const { resolve } of this.#waiting) resolve(committed)
-  }
-
-  #settleSaved(kept: readonly Waiting[], base: RecordBytes | undefined, record: LiveRecord, bytes: RecordBytes): void {
-    kept.forEach(({ known, resolve }, at) => {
-      resolve({ done: at === 0 && sameRecord(known, base) ? 'saved' : 'merged', record, bytes })
-    })
+    this.#waiting = this.#waiting.filter((waiting) => !failed.has(waiting))
+    if (late.length > 0 && !told) return 'doubtful'
+    for (const { waiting, gone } of late) waiting.resolve(gone)
+    this.#waiting = made.map(({ waiting }) => waiting)
+    return made
   }
 
   async #swap(base: RecordBytes | undefined, folded: Folded): Promise<Swap> {
+    const begun = performance.now()
     try {
       return await this.#attempt(base, folded)
     } catch (error) {
       if (error instanceof StoreUnavailableError && error.applied === 'no') throw error
-      return this.#recover(base, folded, error)
+      return this.#recover(base, folded, error, this.#settings.answerWithin - (performance.now() - begun))
     }
   }
 
-  /** The answer of a write was lost: its stamp tells whether it arrived. The same write again is harmless, because it can go through only once. */
-  async #recover(base: RecordBytes | undefined, folded: Folded, lost: unknown): Promise<Swap> {
+  /**
+   * The answer of a write was lost: its stamp tells whether it arrived. The same write again is harmless, because it
+   * can go through only once; `left` milliseconds of the store's deadline are there for it.
+   */
+  async #recover(base: RecordBytes | undefined, folded: Folded, lost: unknown, left: number): Promise<Swap> {
+    if (left <= 0) throw this.#unknown(lost)
     try {
-      const swap = await this.#attempt(base, folded)
+      const swap = await within(left, this.#attempt(base, folded))
       if (swap.done || isThis(swap.found, folded.bytes)) return DONE
       if (swap.found === undefined || isEnded(swap.found)) return swap
     } catch (again) {
       throw this.#unknown(again)
     }
     throw this.#unknown(lost)
+  }
+
+  #crowded(): StoreUnavailableError {
+    return new StoreUnavailableError(
+      `A session changed faster elsewhere than this change could be made within ${this.#settings.deadline} ms. Nothing was written.`,
+    )
   }
 
   #unknown(cause: unknown): CommitUnknownError {
@@ -236,6 +261,31 @@ class Batch {
     const ttl = timeToLive(record, timers, clock.now())
     if (base === undefined) return store.create(this.#selector, bytes, ttl)
     return store.replace(this.#selector, versionOf(base), bytes, ttl)
+  }
+}
+
+/** Settles the changes of one write. Where somebody signed in on top of a change, what came after is not for its maker to see. */
+function settleSaved(
+  made: readonly Made[],
+  base: RecordBytes | undefined,
+  record: LiveRecord,
+  bytes: RecordBytes,
+): void {
+  for (const [at, { waiting, record: own }] of made.entries()) {
+    const seen = own.epoch === record.epoch ? record : own
+    waiting.resolve({ done: at === 0 && sameRecord(waiting.known, base) ? 'saved' : 'merged', record: seen, bytes })
+  }
+}
+
+async function within<Answer>(milliseconds: number, answer: Awaitable<Answer>): Promise<Answer> {
+  let late: NodeJS.Timeout | undefined
+  const passed = new Promise<never>((_, reject) => {
+    late = setTimeout(() => reject(new Error(`no answer within ${Math.round(milliseconds)} ms`)), milliseconds)
+  })
+  try {
+    return await Promise.race([answer, passed])
+  } finally {
+    clearTimeout(late)
   }
 }
 

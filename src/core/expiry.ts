@@ -20,6 +20,11 @@ export function absoluteDeadline(record: LiveRecord, timers: Timers): number {
   return (record.signedInAt ?? record.createdAt) + timers.absolute
 }
 
+/** Whether a revocation of its user's sessions has ended it. */
+export function isBarred(record: LiveRecord, notBefore: number): boolean {
+  return Math.max(record.signedInAt ?? 0, record.sparedAt ?? 0) <= notBefore
+}
+
 /** How long the store keeps the record if nothing more happens: never shorter than the idle timeout, at most a tenth longer. */
 export function timeToLive(record: LiveRecord, timers: Timers, now: number): number {
   const idle = timers.idle + touchInterval(timers)

@@ -6,6 +6,9 @@ import { HoldfastError, StoreUnavailableError, type Applied } from '../errors.ts
 import * as channels from '../telemetry/channels.ts'
 import type { Awaitable, EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from './store.ts'
 
+/** Milliseconds that a store which keeps the deadline itself has to say so: it knows better whether a write was sent. */
+const MARGIN = 25
+
 export class GuardedStore implements Store {
   readonly kind: string
   readonly #store: Store
@@ -94,13 +97,15 @@ export class GuardedStore implements Store {
     return this.#store.stats()
   }
 
+  /** Waits for an opening that is under way, and for the closing itself, no longer than a deadline each. */
   async close(): Promise<void> {
-    if (this.#opening !== undefined) await this.#opening.catch(() => undefined)
-    await this.#store.close()
+    const opening = this.#opening
+    if (opening !== undefined) await this.#within('open', 'no', opening).catch(() => undefined)
+    await this.#within('close', 'no', this.#store.close())
   }
 
   #call<Answer>(operation: string, applied: Applied, ask: () => Awaitable<Answer>): Awaitable<Answer> {
-    if (!this.#opened) return this.#within('open', 'no', this.open()).then(() => this.#call(operation, applied, ask))
+    if (!this.#opened) return this.#callOnceOpen(operation, applied, ask)
     try {
       const answer = ask()
       return answer instanceof Promise ? this.#within(operation, applied, answer) : answer
@@ -109,11 +114,24 @@ export class GuardedStore implements Store {
     }
   }
 
-  #within<Answer>(operation: string, applied: Applied, answer: Promise<Answer>): Promise<Answer> {
+  /** One deadline for both: the opening, and the call after it. */
+  async #callOnceOpen<Answer>(operation: string, applied: Applied, ask: () => Awaitable<Answer>): Promise<Answer> {
+    const begun = performance.now()
+    await this.#within('open', 'no', this.open())
+    const left = Math.max(1, this.#deadline - (performance.now() - begun))
+    return this.#within(operation, applied, Promise.resolve(ask()), left)
+  }
+
+  #within<Answer>(
+    operation: string,
+    applied: Applied,
+    answer: Promise<Answer>,
+    deadline: number = this.#deadline,
+  ): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       const late = setTimeout(() => {
         reject(this.#asOurs(operation, new Error(`no answer within ${this.#deadline} ms`), applied))
-      }, this.#deadline)
+      }, deadline + MARGIN)
       answer.then(
         (value) => {
           clearTimeout(late)

@@ -5,7 +5,7 @@ import type { Gone } from './commits.ts'
 import { RANKS, sealId, setCookie, type GenuineId, type Rank } from './cookie.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { Presented } from './presented.ts'
-import type { Live } from './resolution.ts'
+import { overBy, type Live } from './resolution.ts'
 import type { Services } from './services.ts'
 import { freshVerifier, handleOf, hashVerifier, type Verifier } from './session-id.ts'
 import type { RecordBytes, Selector } from './store.ts'
@@ -29,10 +29,15 @@ export class Identity {
   /** Whether what is stored is dropped and no cookie of a session may be issued: the id was superseded, or cannot be judged. */
   detached = false
   holding: Holding | undefined
+  /** Whose the data are that this request has loaded; outlives the loss of the session. */
+  owner: string | undefined
+  /** What was held before it was lost, so that it can still be signed out. */
+  lost: Holding | undefined
   readonly #services: Services
   readonly #presented: Presented
   #visitor: Visitor | undefined
-  #issue: { readonly rank: Rank; readonly id: GenuineId } | undefined
+  /** The id that the answer brings, and until when it is worth bringing. */
+  #issue: { readonly rank: Rank; readonly id: GenuineId; readonly until?: number } | undefined
   #cleared = false
 
   constructor(services: Services, presented: Presented) {
@@ -55,8 +60,14 @@ export class Identity {
   /** The browser brought the id of a live session. */
   begin(live: Live): void {
     this.holding = live
+    this.owner = live.record.userId
     this.status = 'live'
-    if (live.by === 'previous') this.learn(live.record, live.bytes)
+    this.detached = false
+    if (live.by !== 'previous') return
+    this.learn(live.record, live.bytes)
+    // A slow answer must not bring an id that has been renewed, and has lost its grace, meanwhile.
+    const { clock, settings } = this.#services
+    if (this.#issue !== undefined) this.#issue = { ...this.#issue, until: clock.now() + settings.timers.grace }
   }
 
   /** The browser brought ids, and none of them leads to a live session. */
@@ -68,6 +79,7 @@ export class Identity {
 
   /** The session ended or was taken over while the request was under way. */
   lose(): void {
+    this.lost = this.holding ?? this.lost
     this.holding = undefined
     this.status = 'lapsed'
     this.detached = true
@@ -78,6 +90,8 @@ export class Identity {
   leave(): void {
     this.clear()
     this.holding = undefined
+    this.lost = undefined
+    this.owner = undefined
     this.#visitor = undefined
     this.#issue = undefined
     this.status = 'none'
@@ -111,17 +125,24 @@ export class Identity {
         ? held
         : { selector: held.selector, verifier, hash: hashVerifier(verifier), mintedAt: record.idMintedAt }
     this.holding = { id, record, bytes }
+    this.owner = record.userId
     this.status = 'live'
     this.detached = false
     if (verifier !== undefined && !(known && verifier.equals(held.verifier)))
       this.#issue = { rank: record.userId === undefined ? 'gid' : 'sid', id }
   }
 
+  /** Takes note of a newer state of the same session. */
+  refresh(record: LiveRecord, bytes: RecordBytes): void {
+    if (this.holding !== undefined) this.holding = { id: this.holding.id, record, bytes }
+  }
+
   /** What a change of this request builds on, if it still has a right to what is stored. */
   foundation(record: LiveRecord | undefined, now: number): LiveRecord | Gone {
     if (this.holding !== undefined) {
       if (record === undefined) return { gone: 'absent' }
-      return record.epoch === this.holding.record.epoch ? record : { gone: 'superseded' }
+      if (record.epoch !== this.holding.record.epoch) return { gone: 'superseded' }
+      return overBy(this.#services, record, now) ?? record
     }
     const { id, known } = this.visitor()
     if (record === undefined) return firstRecord(this.#services, id, known, new Uint8Array(), now)
@@ -150,7 +171,8 @@ export class Identity {
     const { transport, names } = this.#presented
     if (transport === 'none') return []
     const style = { secure: transport === 'host', sameSite: this.#services.settings.sameSite }
-    const issue = this.#issue
+    const until = this.#issue?.until
+    const issue = until !== undefined && this.#services.clock.now() >= until ? undefined : this.#issue
     const cookies = this.#cleared
       ? RANKS.filter((rank) => this.#presented.brought.includes(rank) && rank !== issue?.rank).map((rank) =>
           setCookie(names[rank], undefined, style),

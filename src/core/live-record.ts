@@ -26,6 +26,8 @@ export interface LiveRecord {
   /** When the valid id was minted; whole seconds after `createdAt`. */
   readonly idMintedAt: number
   readonly signedInAt: number | undefined
+  /** A revocation of the user's sessions up to this moment has spared this one. */
+  readonly sparedAt: number | undefined
   readonly previous: Previous | undefined
   /** The encoded data. */
   readonly payload: Uint8Array
@@ -34,7 +36,9 @@ export interface LiveRecord {
 const HASH_BYTES = 16
 const HAS_PREVIOUS = 1
 const GRACE_RUNS = 2
-const FLAG_BITS = 4
+const SPARED = 4
+/** What the flags take up below the epoch. */
+const FLAG_BITS = 8
 const COUNTER_LIMIT = 2 ** 32
 
 /** The record's bytes, with `stamp` (32 random bits) as its writer's mark. */
@@ -50,18 +54,25 @@ export function encodeRecord(record: LiveRecord, stamp: Uint8Array): RecordBytes
 
 function ownPart(record: LiveRecord): Buffer {
   const { previous, createdAt } = record
-  const flags = previous === undefined ? 0 : previous.graceEnds === undefined ? HAS_PREVIOUS : HAS_PREVIOUS | GRACE_RUNS
+  const flags = flagsOf(record)
   const bytes: number[] = []
   pushNumber(bytes, record.epoch * FLAG_BITS + flags)
   bytes.push(...record.hash)
   pushNumber(bytes, createdAt)
   pushNumber(bytes, Math.max(0, Math.round((record.idMintedAt - createdAt) / 1000)))
   if (record.userId !== undefined) pushNumber(bytes, Math.max(0, (record.signedInAt ?? createdAt) - createdAt))
+  if (record.sparedAt !== undefined) pushNumber(bytes, Math.max(0, record.sparedAt - createdAt))
   if (previous !== undefined) {
     bytes.push(...previous.hash, ...previous.nonce)
     if (previous.graceEnds !== undefined) pushNumber(bytes, Math.max(0, Math.round(previous.graceEnds - createdAt)))
   }
   return Buffer.from(bytes)
+}
+
+function flagsOf({ previous, sparedAt }: LiveRecord): number {
+  const spared = sparedAt === undefined ? 0 : SPARED
+  if (previous === undefined) return spared
+  return spared | HAS_PREVIOUS | (previous.graceEnds === undefined ? 0 : GRACE_RUNS)
 }
 
 /** Reads a record. `undefined` for what this version of Holdfast cannot read: garbage, a newer format. */
@@ -74,7 +85,8 @@ export function decodeRecord(bytes: RecordBytes): LiveRecord | undefined {
   const createdAt = reader.number()
   const idMintedAt = createdAt + reader.number() * 1000
   const signedInAt = userId === '' ? undefined : createdAt + reader.number()
-  const previous = mark % FLAG_BITS === 0 ? undefined : readPrevious(reader, createdAt, (mark & GRACE_RUNS) !== 0)
+  const sparedAt = (mark & SPARED) === 0 ? undefined : createdAt + reader.number()
+  const previous = (mark & HAS_PREVIOUS) === 0 ? undefined : readPrevious(reader, createdAt, (mark & GRACE_RUNS) !== 0)
   if (reader.failed) return undefined
   return {
     counter: readCounter(bytes),
@@ -84,6 +96,7 @@ export function decodeRecord(bytes: RecordBytes): LiveRecord | undefined {
     createdAt,
     idMintedAt,
     signedInAt,
+    sparedAt,
     previous,
     payload: reader.rest(),
   }

@@ -24,6 +24,8 @@ export interface Presented {
   readonly ids: Readonly<Record<Rank, readonly GenuineId[]>>
   /** Whether a cookie names a secret that this server does not have (yet, or any more): neither forged nor ours. */
   readonly unknownKey: boolean
+  /** The ranks of such cookies. */
+  readonly unknownRanks: readonly Rank[]
 }
 
 const NONE: readonly GenuineId[] = []
@@ -35,15 +37,15 @@ export function readPresented(services: Services, facts: RequestFacts): Presente
   const values = readCookies(transport === 'none' ? undefined : headerOf(facts, 'cookie'), names)
   const ids: Record<Rank, readonly GenuineId[]> = { sid: NONE, gid: NONE, visit: NONE }
   let brought = NOTHING_BROUGHT
-  let unknownKey = false
+  let unknownRanks = NOTHING_BROUGHT
   for (const rank of RANKS) {
     if (values[rank].length === 0) continue
     brought = [...brought, rank]
     const read = genuine(services, rank, values[rank])
     ids[rank] = read.ids
-    unknownKey ||= read.unknownKey
+    if (read.unknownKey) unknownRanks = [...unknownRanks, rank]
   }
-  return { transport, names, brought, ids, unknownKey }
+  return { transport, names, brought, ids, unknownKey: unknownRanks.length > 0, unknownRanks }
 }
 
 function genuine(

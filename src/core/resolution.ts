@@ -1,6 +1,6 @@
 /** Which of the ids that a browser brought is its session. The highest rank with a live record is. */
 import * as channels from '../telemetry/channels.ts'
-import { standingOf as bytesStanding } from './commits.ts'
+import { standingOf as bytesStanding, type Gone } from './commits.ts'
 import type { GenuineId } from './cookie.ts'
 import { isOver } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
@@ -70,7 +70,8 @@ export function resolve(
 ): Awaitable<Resolution> {
   const { sid, gid } = presented.ids
   const id = sid.length + gid.length === 1 ? (sid[0] ?? gid[0]) : undefined
-  if (id === undefined || dead.has(id.selector)) return resolveEach(services, presented, dead, through)
+  if (id === undefined || presented.unknownKey || dead.has(id.selector))
+    return resolveEach(services, presented, dead, through)
   const judged = (bytes: RecordBytes | undefined): Awaitable<Resolution> => {
     const found = judge(services, id, bytes)
     if (typeof found !== 'string') return found
@@ -100,6 +101,8 @@ async function resolveEach(
       else live.push(found)
     }
     const [first] = live
+    // A cookie of this rank may be good on a server that has its secret: what ranks below must not stand in for it.
+    if (first === undefined && presented.unknownRanks.includes(rank)) return { what: 'detached', dead: gone }
     if (first === undefined) continue
     if (live.every((other) => other.id.selector === first.id.selector)) return first
     channels.ambiguous.publish({ handles: live.map(({ id, record }) => handleOf(id.selector, record.epoch)) })
@@ -129,7 +132,7 @@ async function judgeOrEnd(
 
 /** What an id leads to, given what the store has under its selector. */
 export function judge(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Judged {
-  const { settings, clock, heartbeat } = services
+  const { clock } = services
   const standing = bytesStanding(bytes)
   if ('gone' in standing) {
     if (standing.gone !== 'unreadable') return 'over'
@@ -138,12 +141,18 @@ export function judge(services: Services, id: GenuineId, bytes: RecordBytes | un
   }
   const { record } = standing
   const now = clock.now()
-  if (isOver(record, settings.timers, now) || isBefore(record, heartbeat.epoch)) return 'over'
+  if (overBy(services, record, now) !== undefined) return 'over'
   const by = standingOf(record, id.hash, now)
   if (by === 'current' || by === 'previous') return { what: 'live', id, record, bytes: standing.bytes, by }
   if (by !== 'after-grace') return 'detached'
   suspect(services, id, record)
   return 'stolen'
+}
+
+/** Why a live record is no session any more: its time is up, or everything of its time was revoked. */
+export function overBy(services: Services, record: LiveRecord, now: number): Gone | undefined {
+  if (isOver(record, services.settings.timers, now)) return { gone: 'expired' }
+  return isBefore(record, services.heartbeat.epoch) ? { gone: 'revoked' } : undefined
 }
 
 /** Whether the visit began at or before the deployment's epoch. */

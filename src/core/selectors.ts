@@ -35,11 +35,6 @@ export class Selectors {
     this.#owner = random(12).toString('base64url')
   }
 
-  /** Whether a lease is held. */
-  get leased(): boolean {
-    return this.#lease !== undefined
-  }
-
   mint(): Selector {
     if (this.#counter >= COUNTER_MOST) this.#lease = undefined
     const lease = this.#lease ?? RANDOM_LEASE + (this.#random(6).readUIntBE(0, 6) % RANDOM_LEASE)
@@ -78,8 +73,13 @@ export class Heartbeat {
     this.#failed = failed
   }
 
+  /** The two halves do not depend on each other: a full store refuses the lease, and answers the rest. */
   async beat(): Promise<void> {
-    await this.#selectors.hold()
+    const halves = await Promise.allSettled([this.#selectors.hold(), this.#read()])
+    for (const half of halves) if (half.status === 'rejected') throw half.reason
+  }
+
+  async #read(): Promise<void> {
     const before = performance.now()
     const { epoch, now } = await this.#store.epoch()
     this.#clock.set(now + (performance.now() - before) / 2)

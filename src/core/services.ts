@@ -44,26 +44,26 @@ export class Counters {
   }
 }
 
-/** Who wants to know in this process when a visit ends. */
+/** Who wants to know in this process when a session ends. A visit may see several, one for each epoch. */
 export class Watchers {
-  readonly #watching = new Map<Selector, Set<AbortController>>()
+  readonly #watching = new Map<Selector, Map<AbortController, number>>()
 
-  watch(selector: Selector, controller: AbortController): void {
-    const set = this.#watching.get(selector) ?? new Set()
-    set.add(controller)
-    this.#watching.set(selector, set)
+  /** Answers what forgets it again. */
+  watch(selector: Selector, epoch: number, controller: AbortController): () => void {
+    const watching = this.#watching.get(selector) ?? new Map<AbortController, number>()
+    watching.set(controller, epoch)
+    this.#watching.set(selector, watching)
+    return () => {
+      if (watching.delete(controller) && watching.size === 0 && this.#watching.get(selector) === watching)
+        this.#watching.delete(selector)
+    }
   }
 
-  forget(selector: Selector, controller: AbortController): void {
-    const set = this.#watching.get(selector)
-    if (set?.delete(controller) === true && set.size === 0) this.#watching.delete(selector)
-  }
-
-  ended(selector: Selector): void {
-    const set = this.#watching.get(selector)
-    if (set === undefined) return
-    this.#watching.delete(selector)
-    for (const controller of set) controller.abort()
+  /** Aborts who waits for the end of this visit, or only of what it was in this epoch. */
+  ended(selector: Selector, epoch?: number): void {
+    for (const [controller, its] of this.#watching.get(selector) ?? []) {
+      if (epoch === undefined || its === epoch) controller.abort()
+    }
   }
 }
 

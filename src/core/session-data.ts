@@ -3,11 +3,12 @@
  * is committed, and brought up to date in place after a commit, so that references into it stay good.
  */
 import { DataError } from '../errors.ts'
+import { adopt } from './adopt.ts'
 import { decode, encode } from './codec.ts'
 import { merge, rebase } from './merge.ts'
 import type { DecodedPayloads } from './decoded.ts'
 import type { Selector } from './store.ts'
-import { clone, cloneDecoded, equal } from './values.ts'
+import { clone, cloneDecoded, deepFreeze, equal } from './values.ts'
 
 /** How data is made and bounded. */
 export interface DataRules<Data extends object> {
@@ -101,7 +102,7 @@ export class SessionData<Data extends object> {
     const stored = decode(payload) as Data
     const untouched = equal(this.#value, pending.mine)
     const target = untouched ? stored : rebase(pending.mine, this.#value, stored, { whole: this.#rules.whole }).value
-    adopt(this.#value as Record<string, unknown>, clone(target) as Record<string, unknown>)
+    this.#become(clone(target) as Data)
     this.#payload = payload
     this.#baseline = stored
   }
@@ -111,8 +112,7 @@ export class SessionData<Data extends object> {
     this.#payload = payload
     this.#selector = selector
     this.#baseline = undefined
-    if (this.#value !== undefined)
-      adopt(this.#value as Record<string, unknown>, clone(this.#base()) as Record<string, unknown>)
+    if (this.#value !== undefined) this.#become(clone(this.#base()))
   }
 
   encode(data: Data): Uint8Array {
@@ -125,6 +125,13 @@ export class SessionData<Data extends object> {
 
   #base(): Data {
     return (this.#baseline ??= this.#payload === undefined ? this.#rules.initial() : this.#decoded(this.#payload))
+  }
+
+  /** In place where that can be; data that were frozen, because the response has left, are replaced and frozen again. */
+  #become(data: Data): void {
+    if (this.#value === undefined) return
+    if (Object.isFrozen(this.#value)) this.#value = deepFreeze(data)
+    else adopt(this.#value, data)
   }
 
   #copyOfBase(): Data {
@@ -143,26 +150,6 @@ export class SessionData<Data extends object> {
       return this.#rules.initial()
     }
   }
-}
-
-/** Makes `target` equal to `source` and keeps its objects and arrays where the other side has one too. */
-function adopt(target: Record<string, unknown>, source: Record<string, unknown>): void {
-  for (const key of Object.keys(target)) if (!Object.hasOwn(source, key)) delete target[key]
-  for (const key of Object.keys(source)) {
-    const [mine, theirs] = [target[key], source[key]]
-    if (Object.hasOwn(target, key) && isTree(mine) && isTree(theirs) && Array.isArray(mine) === Array.isArray(theirs)) {
-      if (Array.isArray(mine)) mine.length = Math.min(mine.length, (theirs as unknown as unknown[]).length)
-      adopt(mine, theirs)
-    } else if (!Object.is(mine, theirs) || !Object.hasOwn(target, key)) {
-      Object.defineProperty(target, key, { value: theirs, writable: true, enumerable: true, configurable: true })
-    }
-  }
-}
-
-function isTree(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === Array.prototype || prototype === null
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array | undefined): boolean {

@@ -3,13 +3,12 @@ import { CsrfError, HeadSentError, LimitError, OptionsError, SessionEndedError, 
 import * as channels from '../telemetry/channels.ts'
 import type { CommitOutcome } from '../types.ts'
 import { carriedData, type Carry, refusePromise } from './carried-data.ts'
-import type { Committed, Gone } from './commits.ts'
+import { standingOf, type Committed, type Gone } from './commits.ts'
 import { endVisit } from './ending.ts'
 import { renewalDue } from './expiry.ts'
-import type { Identity } from './identity.ts'
+import type { Holding, Identity } from './identity.ts'
 import type { LiveRecord } from './live-record.ts'
 import { endedMarker } from './record.ts'
-import { judge } from './resolution.ts'
 import type { Services } from './services.ts'
 import type { PendingData, SessionData } from './session-data.ts'
 import { freshVerifier } from './session-id.ts'
@@ -31,9 +30,11 @@ export class SessionWork<Data extends object> {
   /** Whether the request came without evidence of its origin: it may do what a stranger may, but not sign in. */
   unproven = false
   readonly #services: Services
+  /** Called whenever a session was stored: who waits for its end can begin to. */
+  held: () => void = () => undefined
   readonly #revokeUser: (userId: string) => Promise<number>
   /** Why the session was found to be over, for the errors that say so. */
-  #endedBy: EndReason = 'superseded'
+  #endedBy: EndReason | undefined
   #last: Promise<unknown> = Promise.resolve()
   #underWay = 0
 
@@ -83,7 +84,7 @@ export class SessionWork<Data extends object> {
 
   update<Result>(change: (data: Data) => Result): Promise<Result> {
     return this.#inTurn(async () => {
-      if (this.identity.detached) throw this.#ended()
+      this.#refuseEnded()
       const pending = this.data.pending()
       let result: Result | undefined
       const changed: PendingData<Data> = {
@@ -106,30 +107,31 @@ export class SessionWork<Data extends object> {
     return this.#inTurn(async () => {
       const { holding } = this.identity
       if (holding === undefined) return this.data.reset(undefined)
-      const found = judge(this.#services, holding.id, await this.#services.store.load(holding.id.selector))
-      if (typeof found === 'string') this.#lost(holding.id.selector)
-      else this.identity.begin(found)
-      this.data.reset(typeof found === 'string' ? undefined : found.record.payload)
+      const found = await this.#look(holding)
+      this.data.reset(found?.payload, holding.id.selector)
     })
   }
 
   touch(): Promise<void> {
     return this.#inTurn(async () => {
       const { holding } = this.identity
-      if (holding === undefined) return
-      if (!(await this.#services.touches.now(holding.id.selector, holding.record))) this.#lost(holding.id.selector)
+      const found = holding === undefined ? undefined : await this.#look(holding)
+      if (holding === undefined || found === undefined) return
+      if (!(await this.#services.touches.now(holding.id.selector, found))) this.#lost('revoked')
     })
   }
 
   regenerateId(previous: 'graced' | 'refused'): Promise<void> {
     return this.#inTurn(async () => {
       if (this.headGone) throw this.#tooLate('regenerateId()')
+      if (previous === 'refused') this.#refuseEnded()
       if (this.identity.holding === undefined || this.identity.detached) return
       const verifier = previous === 'refused' ? freshVerifier(this.#services.random) : undefined
       const alter: Alteration =
         verifier === undefined ? this.#renewal() : (record, now) => raised(record, verifier, now)
       const outcome = await this.#write(this.data.pending(), alter, verifier)
       if (outcome !== 'gone') channels.lifecycle.publish({ handle: this.identity.handle, what: 'renewed' })
+      else if (previous === 'refused') throw this.#ended()
     })
   }
 
@@ -137,12 +139,14 @@ export class SessionWork<Data extends object> {
     return this.#inTurn(async () => {
       this.#checkSignIn(userId)
       const before = this.identity.holding
-      const other = before?.record.userId
-      // Decided once: when the session is lost on the way, what was loaded from it is another user's all the same.
+      // Whose the loaded data are, also where the session was lost on the way.
+      const other = this.identity.owner
       const carried = other === undefined || other === userId ? carry : 'drop'
       if (this.identity.detached || (await this.#signInto(userId, carried)) === 'gone') {
         this.identity.startOver()
-        if ((await this.#signInto(userId, carried)) === 'gone') throw this.#ended()
+        // What was ended stays ended, its data too.
+        const kept = this.#endedBy === 'revoked' || this.#endedBy === 'signed-out' ? 'drop' : carried
+        if ((await this.#signInto(userId, kept)) === 'gone') throw this.#ended()
       }
       if (before !== undefined && other !== undefined && other !== userId)
         await this.#services.store.withdraw(other, before.id.selector)
@@ -154,14 +158,15 @@ export class SessionWork<Data extends object> {
     return this.#inTurn(async () => {
       if (this.headGone) throw this.#tooLate('signOut()')
       this.identity.clear()
-      const { holding, handle } = this.identity
+      const { handle } = this.identity
+      const holding = this.identity.holding ?? this.identity.lost
       if (holding !== undefined) {
         const { userId } = holding.record
         if (everywhere && userId !== undefined) await this.#revokeUser(userId)
-        await endVisit(this.#services, holding)
-        if (userId !== undefined) await this.#services.store.withdraw(userId, holding.id.selector)
-        this.#services.watchers.ended(holding.id.selector)
-        channels.lifecycle.publish({ handle, what: 'signed-out' })
+        const ended = await endVisit(this.#services, holding)
+        if (ended && userId !== undefined) await this.#services.store.withdraw(userId, holding.id.selector)
+        if (ended) this.#services.watchers.ended(holding.id.selector)
+        if (ended) channels.lifecycle.publish({ handle, what: 'signed-out' })
       }
       this.identity.leave()
       this.data.reset(undefined)
@@ -209,7 +214,7 @@ export class SessionWork<Data extends object> {
       )
       if (!('gone' in committed)) return this.#saved(pending, committed, conflicts, fresh)
       const collided = !known && committed.gone !== 'absent'
-      if (!collided || attempt >= COLLISIONS_MOST) return this.#gone(pending, selector, committed)
+      if (!collided || attempt >= COLLISIONS_MOST) return this.#gone(pending, committed)
       channels.collision.publish({ what: 'selector' })
       this.identity.startOver()
     }
@@ -226,23 +231,44 @@ export class SessionWork<Data extends object> {
     this.data.rebase(committed.record.payload, pending)
     const { handle, holding } = this.identity
     if (holding !== undefined) this.#services.touches.written(holding.id.selector)
+    this.held()
     if (first) channels.lifecycle.publish({ handle, what: 'begun' })
     if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
     this.#services.counters.committed(handle, committed.done, committed.record.counter)
     return committed.done
   }
 
-  #gone(pending: PendingData<Data>, selector: Selector, { gone }: Gone): CommitOutcome {
-    this.#endedBy = gone === 'absent' ? 'expired' : gone === 'unreadable' ? 'superseded' : gone
+  #gone(pending: PendingData<Data>, { gone }: Gone): CommitOutcome {
     this.#services.counters.committed(this.identity.handle, 'gone', 0)
     if (pending.changed) this.#services.counters.drop(this.identity.handle, gone)
-    this.#lost(selector)
+    this.#lost(gone)
     return 'gone'
   }
 
-  #lost(selector: Selector): void {
+  /** The newest state of the session, if this request still has a right to it. */
+  async #look(holding: Holding): Promise<LiveRecord | undefined> {
+    const standing = standingOf(await this.#services.store.load(holding.id.selector))
+    const record = 'record' in standing ? standing.record : undefined
+    const found = 'gone' in standing ? standing : this.identity.foundation(record, this.#services.clock.now())
+    if ('gone' in found) {
+      this.#lost(found.gone)
+      return undefined
+    }
+    if ('record' in standing) this.identity.refresh(standing.record, standing.bytes)
+    return found
+  }
+
+  #lost(gone: Gone['gone']): void {
+    const { holding } = this.identity
+    this.#endedBy = gone === 'absent' || gone === 'unreadable' ? 'expired' : gone
     this.identity.lose()
-    this.#services.watchers.ended(selector)
+    // What was superseded is over under its own epoch only: who signed in to the visit goes on.
+    if (holding !== undefined)
+      this.#services.watchers.ended(holding.id.selector, gone === 'superseded' ? holding.record.epoch : undefined)
+  }
+
+  #refuseEnded(): void {
+    if (this.identity.detached || this.identity.status === 'lapsed') throw this.#ended()
   }
 
   #dropped(pending: PendingData<Data>, reason: string): CommitOutcome {
@@ -264,17 +290,26 @@ export class SessionWork<Data extends object> {
     const outcome = await this.#write(
       pending,
       (record, now) =>
-        raised({ ...record, userId, createdAt: Math.min(record.createdAt, signedInAt), signedInAt }, verifier, now),
+        raised(
+          { ...record, userId, createdAt: Math.min(record.createdAt, signedInAt), signedInAt, sparedAt: undefined },
+          verifier,
+          now,
+        ),
       verifier,
     )
+    // An entry that leads nowhere is left alone: it may be that of the same user's other request, which went through.
     const entered = this.identity.holding?.id.selector
-    if (entered !== selector) await store.withdraw(userId, selector)
     if (outcome === 'gone' || entered === undefined) return 'gone'
-    const after = await store.enroll(userId, entered, lifetime)
-    if (after.notBefore < signedInAt) return 'signed-in'
-    await store.end(entered, endedMarker('revoked'), settings.maxRequestTime, { user: userId })
-    this.#endedBy = 'revoked'
-    this.#lost(entered)
+    try {
+      const after = await store.enroll(userId, entered, lifetime)
+      if (after.notBefore < signedInAt) return 'signed-in'
+      await store.end(entered, endedMarker('revoked'), settings.maxRequestTime, { user: userId })
+    } catch (error) {
+      // Nobody has looked whether the user was revoked meanwhile: this answer takes no id along.
+      this.identity.lose()
+      throw error
+    }
+    this.#lost('revoked')
     throw this.#ended()
   }
 
@@ -297,7 +332,7 @@ export class SessionWork<Data extends object> {
 
   #ended(): SessionEndedError {
     const { handle } = this.identity
-    const reason = this.#endedBy
+    const reason = this.#endedBy ?? (this.identity.detached ? 'superseded' : 'expired')
     return new SessionEndedError(
       reason,
       `The session is over (${reason}): the change was not made. Ask the visitor to sign in again.`,

@@ -1,7 +1,7 @@
 /** What handlers see of a visit: `req.session`. */
 import { hiddenField } from '../csrf/field.ts'
 import { judgeToken, makeToken } from '../csrf/token.ts'
-import { HeadSentError } from '../errors.ts'
+import { DataError, HeadSentError } from '../errors.ts'
 import type { CommitOutcome, Session, SessionCsrf, SessionStatus } from '../types.ts'
 import { absoluteDeadline } from './expiry.ts'
 import type { Services } from './services.ts'
@@ -11,11 +11,15 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   readonly #services: Services
   readonly #work: SessionWork<Data>
   #controller: AbortController | undefined
+  /** Forgets what the controller waits for. */
+  #forget: () => void = () => undefined
+  #finished = false
   #csrf: SessionCsrf | undefined
 
   constructor(services: Services, work: SessionWork<Data>) {
     this.#services = services
     this.#work = work
+    work.held = () => this.#watch()
   }
 
   get data(): Data {
@@ -23,6 +27,8 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   }
 
   set data(value: Data) {
+    if (typeof value !== 'object' || value === null)
+      throw new DataError('', 'session.data is a plain object: to forget what it holds, assign {}.')
     this.#work.data.value = value
   }
 
@@ -60,8 +66,8 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      const { holding } = this.#work.identity
-      if (holding !== undefined) this.#services.watchers.watch(holding.id.selector, this.#controller)
+      if (this.status === 'lapsed') this.#controller.abort()
+      this.#watch()
     }
     return this.#controller.signal
   }
@@ -100,9 +106,15 @@ export class HandlerSession<Data extends object> implements Session<Data> {
 
   /** Nobody can wait for its end through this request any more. */
   finish(): void {
+    this.#finished = true
+    this.#forget()
+  }
+
+  #watch(): void {
     const { holding } = this.#work.identity
-    if (this.#controller !== undefined && holding !== undefined)
-      this.#services.watchers.forget(holding.id.selector, this.#controller)
+    if (this.#controller === undefined || holding === undefined || this.#finished) return
+    this.#forget()
+    this.#forget = this.#services.watchers.watch(holding.id.selector, holding.record.epoch, this.#controller)
   }
 
   #makeCsrf(): SessionCsrf {

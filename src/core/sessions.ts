@@ -103,7 +103,6 @@ export class Manager<Data extends object> implements Sessions<Data> {
     const until = performance.now() + READY_WITHIN
     for (;;) {
       try {
-        await this.#services.store.open()
         return await this.#services.heartbeat.beat()
       } catch (error) {
         if (!(error instanceof StoreUnavailableError) || performance.now() > until) throw error
@@ -164,7 +163,6 @@ export class Manager<Data extends object> implements Sessions<Data> {
       if (this.#closing !== undefined) return
       const message = error instanceof HoldfastError ? error.message : String(error)
       this.#around.warnings.warn('start', `The session store (${store.kind}) does not answer: ${message}`)
-      if (!settings.production) return
     }
     store
       .open()
@@ -199,6 +197,9 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     timers: settings.timers,
     markerTime: settings.maxRequestTime,
     ended: (selector) => watchers.ended(selector),
+    touched: () => {
+      counters.commits.touched++
+    },
   })
   const conflicted = (): void => {
     counters.conflicts++
@@ -209,6 +210,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     clock,
     timers: settings.timers,
     random,
+    answerWithin: settings.storeDeadline,
     deadline,
     queuedMost: settings.limits.queuedCommits,
     conflicted,

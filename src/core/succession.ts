@@ -37,6 +37,7 @@ export function firstRecord(
     createdAt: now,
     idMintedAt: now,
     signedInAt: undefined,
+    sparedAt: undefined,
     payload,
   }
   if (!known) return { ...begun, hash: id.hash, previous: undefined }

@@ -3,7 +3,7 @@
  * session's user was revoked meanwhile, which an index that a fail-over shortened would have hidden.
  */
 import type { Clock } from './clock.ts'
-import { timeToLive, touchInterval, type Timers } from './expiry.ts'
+import { isBarred, timeToLive, touchInterval, type Timers } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
 import { endedMarker } from './record.ts'
 import type { Selector, Store } from './store.ts'
@@ -17,57 +17,95 @@ export interface TouchSettings {
   readonly markerTime: number
   /** Called where a touch finds that the visit is over. */
   readonly ended: (selector: Selector) => void
+  /** Called for each deadline that was moved. */
+  readonly touched: () => void
+}
+
+/** When each session was last dealt with in this process; the oldest are forgotten beyond a bound. */
+class Moments {
+  readonly #at = new Map<Selector, number>()
+  readonly #clock: Clock
+  readonly #interval: number
+
+  constructor(clock: Clock, interval: number) {
+    this.#clock = clock
+    this.#interval = interval
+  }
+
+  due(selector: Selector): boolean {
+    const at = this.#at.get(selector)
+    return at === undefined || Math.abs(this.#clock.now() - at) >= this.#interval
+  }
+
+  note(selector: Selector): void {
+    this.#at.delete(selector)
+    if (this.#at.size >= REMEMBERED_MOST) this.#at.delete(this.#at.keys().next().value as Selector)
+    this.#at.set(selector, this.#clock.now())
+  }
+
+  forget(selector: Selector): void {
+    this.#at.delete(selector)
+  }
 }
 
 export class Touches {
   readonly #settings: TouchSettings
-  readonly #last = new Map<Selector, number>()
+  readonly #moved: Moments
+  readonly #looked: Moments
   readonly #running = new Set<Promise<unknown>>()
 
   constructor(settings: TouchSettings) {
+    const interval = touchInterval(settings.timers)
     this.#settings = settings
+    this.#moved = new Moments(settings.clock, interval)
+    this.#looked = new Moments(settings.clock, interval)
   }
 
-  /** Whether this process has not touched the session for an interval. */
-  due(selector: Selector): boolean {
-    const last = this.#last.get(selector)
-    return last === undefined || Math.abs(this.#settings.clock.now() - last) >= touchInterval(this.#settings.timers)
-  }
-
-  /** Counts a write as a touch, because it moves the deadline too. */
+  /** Counts a write as a move of the deadline. It is no look at the user. */
   written(selector: Selector): void {
-    this.#last.delete(selector)
-    if (this.#last.size >= REMEMBERED_MOST) this.#last.delete(this.#last.keys().next().value as Selector)
-    this.#last.set(selector, this.#settings.clock.now())
+    this.#moved.note(selector)
   }
 
-  /** Touches where it is due, and lets nobody wait for it. A store that fails is reported by its guard, and the next request tries again. */
+  /** Does what is due, and lets nobody wait for it. A store that fails is reported by its guard, and the next request tries again. */
   soon(selector: Selector, record: LiveRecord): boolean {
-    if (!this.due(selector)) return false
-    this.written(selector)
-    const running = this.now(selector, record).catch(() => this.#last.delete(selector))
+    const move = this.#moved.due(selector)
+    const look = record.userId !== undefined && this.#looked.due(selector)
+    if (!move && !look) return false
+    const running = this.#touch(selector, record, { move, look }).catch(() => {
+      this.#moved.forget(selector)
+      this.#looked.forget(selector)
+    })
     this.#running.add(running)
     void running.then(() => this.#running.delete(running))
     return true
   }
 
   /** Touches. Answers whether the session lives on. */
-  async now(selector: Selector, record: LiveRecord): Promise<boolean> {
-    const { store, timers, clock } = this.#settings
-    this.written(selector)
-    if (record.userId !== undefined && (await this.#revoked(record.userId, record))) {
-      await store.end(selector, endedMarker('revoked'), this.#settings.markerTime, { user: record.userId })
-      this.#settings.ended(selector)
-      return false
-    }
-    const touched = await store.touch(selector, timeToLive(record, timers, clock.now()))
-    if (touched !== 'touched') this.#settings.ended(selector)
-    return touched === 'touched'
+  now(selector: Selector, record: LiveRecord): Promise<boolean> {
+    return this.#touch(selector, record, { move: true, look: true })
   }
 
-  async #revoked(userId: string, record: LiveRecord): Promise<boolean> {
+  async #touch(selector: Selector, record: LiveRecord, what: { move: boolean; look: boolean }): Promise<boolean> {
+    const { store, timers, clock, ended, touched } = this.#settings
+    if (what.move) this.#moved.note(selector)
+    if (what.look) this.#looked.note(selector)
+    if (what.look && record.userId !== undefined && (await this.#isBarred(record.userId, record))) {
+      await store.end(selector, endedMarker('revoked'), this.#settings.markerTime, { user: record.userId })
+      ended(selector)
+      return false
+    }
+    if (!what.move) return true
+    if ((await store.touch(selector, timeToLive(record, timers, clock.now()))) !== 'touched') {
+      ended(selector)
+      return false
+    }
+    touched()
+    return true
+  }
+
+  async #isBarred(userId: string, record: LiveRecord): Promise<boolean> {
     const { notBefore } = await this.#settings.store.roll(userId)
-    return (record.signedInAt ?? 0) <= notBefore
+    return isBarred(record, notBefore)
   }
 
   /** Resolves when no touch is under way. */

@@ -1,13 +1,13 @@
 /** The sessions of a user: list, revoke, change. The index says where they are; the records say what they are. */
-import { SessionEndedError, type EndReason } from '../errors.ts'
+import { DataError, SessionEndedError, type EndReason } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { SessionSummary } from '../types.ts'
 import { standingOf } from './commits.ts'
 import { decode } from './codec.ts'
-import { absoluteDeadline, isOver, touchInterval } from './expiry.ts'
+import { absoluteDeadline, isBarred, touchInterval } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
 import { endedMarker } from './record.ts'
-import { isBefore } from './resolution.ts'
+import { overBy } from './resolution.ts'
 import type { Services } from './services.ts'
 import { SessionData, type DataRules } from './session-data.ts'
 import { handleOf } from './session-id.ts'
@@ -43,22 +43,24 @@ export class Users<Data extends object> {
   async revoke(userId: string, handle: string): Promise<boolean> {
     const entry = await this.#find(userId, handle)
     if (entry === undefined) return false
-    const ended = await this.#end(userId, entry.selector, 'revoked')
+    if (!(await this.#end(userId, entry.selector, 'revoked'))) return false
     await this.#services.store.withdraw(userId, entry.selector)
-    return ended
+    return true
   }
 
   /** Bars what was signed in until now, then ends it. The spared session is moved ahead of the bar first. */
   async revokeUser(userId: string, except?: string): Promise<number> {
     const { store } = this.#services
-    const spared = except === undefined ? undefined : await this.#find(userId, except)
-    if (spared !== undefined) await this.#spare(userId, spared)
+    const found = except === undefined ? undefined : await this.#find(userId, except)
+    const spared = found !== undefined && (await this.#spare(userId, found)) ? found : undefined
     const { entries } = await store.bar(userId, this.#lifetime)
     let ended = 0
     for (const { selector } of entries) {
       if (selector === spared?.selector) continue
       const live = 'record' in standingOf(await store.load(selector))
-      if ((await this.#end(userId, selector, 'revoked')) && live) ended++
+      // What is not this user's (yet) keeps its entry: a sign-in may be about to make it so.
+      if (!(await this.#end(userId, selector, 'revoked'))) continue
+      if (live) ended++
       await store.withdraw(userId, selector)
     }
     return ended
@@ -73,6 +75,8 @@ export class Users<Data extends object> {
       entry.selector,
       (record) => {
         if (record === undefined || record.epoch !== entry.record.epoch) return { gone: 'superseded' }
+        const over = overBy(this.#services, record, this.#services.clock.now())
+        if (over !== undefined) return over
         const stored = decode(record.payload) as Data
         result = change(stored)
         refusePromise(result)
@@ -95,7 +99,7 @@ export class Users<Data extends object> {
 
   /** The user's live sessions. An entry without a record is dropped, once no write that is still under way can bring the record. */
   async #entries(userId: string): Promise<Entry[]> {
-    const { store, clock, heartbeat, settings } = this.#services
+    const { store, clock, settings } = this.#services
     const { entries, notBefore } = await store.roll(userId)
     const found: Entry[] = []
     for (const { selector, age } of entries) {
@@ -105,11 +109,8 @@ export class Users<Data extends object> {
         continue
       }
       const { record, bytes } = standing
-      const alive =
-        record.userId === userId &&
-        (record.signedInAt ?? 0) > notBefore &&
-        !isOver(record, settings.timers, clock.now())
-      if (alive && !isBefore(record, heartbeat.epoch))
+      const theirs = record.userId === userId && !isBarred(record, notBefore)
+      if (theirs && overBy(this.#services, record, clock.now()) === undefined)
         found.push({ selector, record, bytes, handle: handleOf(selector, record.epoch) })
     }
     return found
@@ -132,7 +133,18 @@ export class Users<Data extends object> {
       signedInAt: new Date(record.signedInAt ?? record.createdAt),
       lastSeenAt: idleEnds === undefined || idleEnds >= deadline ? undefined : new Date(Math.min(now, idleEnds - idle)),
       expiresAt: idleEnds === undefined ? undefined : new Date(Math.min(idleEnds, deadline)),
-      data: decode(record.payload) as Data,
+      data: this.#readable(record.payload, handle),
+    }
+  }
+
+  /** One session whose data cannot be decoded does not hide the others. */
+  #readable(payload: Uint8Array, handle: string): Data {
+    try {
+      return decode(payload) as Data
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      channels.unreadable.publish({ handle, why: 'undecodable data' })
+      return this.#rules.initial()
     }
   }
 
@@ -145,18 +157,21 @@ export class Users<Data extends object> {
     return true
   }
 
-  async #spare(userId: string, { selector, bytes, record }: Entry): Promise<void> {
+  /** Answers whether the session is there to be spared. */
+  async #spare(userId: string, { selector, bytes, record }: Entry): Promise<boolean> {
     for (let attempt = 0; attempt < SPARE_ATTEMPTS; attempt++) {
       const { now } = await this.#services.store.epoch()
-      const signedInAt = now + SPARED_AHEAD
-      await this.#services.commits.submit(
+      const sparedAt = now + SPARED_AHEAD
+      const spared = await this.#services.commits.submit(
         selector,
-        (found) => (found?.epoch === record.epoch ? { ...found, signedInAt } : { gone: 'superseded' }),
+        (found) => (found?.epoch === record.epoch ? { ...found, sparedAt } : { gone: 'superseded' }),
         bytes,
       )
+      if ('gone' in spared) return false
       const { notBefore } = await this.#services.store.roll(userId)
-      if (notBefore < signedInAt) return
+      if (notBefore < sparedAt) return true
     }
+    return false
   }
 
   #noSuch(handle: string, reason: EndReason): SessionEndedError {

@@ -168,7 +168,9 @@ export class Visiting<Data extends object> implements Visit<Data> {
       bytes,
     )
     begun.then(
-      () => counters.commits.touched++,
+      (done) => {
+        if (!('gone' in done)) counters.commits.touched++
+      },
       (error: unknown) =>
         settings.log.warn(
           { handle: this.#identity.handle, error },

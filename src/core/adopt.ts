@@ -63,7 +63,7 @@ function kind(value: unknown): object | undefined {
 function remember(value: object, met: Set<object>): boolean {
   if (met.has(value)) return false
   met.add(value)
-  const members =
+  const members: readonly unknown[] =
     value instanceof Map
       ? [...value.keys(), ...value.values()]
       : value instanceof Set

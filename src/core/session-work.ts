@@ -12,7 +12,6 @@ import { endedMarker } from './record.ts'
 import type { Services } from './services.ts'
 import type { PendingData, SessionData } from './session-data.ts'
 import { freshVerifier } from './session-id.ts'
-import type { Selector } from './store.ts'
 import { raised, renewed } from './succession.ts'
 
 const COLLISIONS_MOST = 4

@@ -158,7 +158,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
 
   /** Connects in the background. What fails here is reported by `ready()` and by every request. */
   #start(): void {
-    const { heartbeat, store, settings } = this.#services
+    const { heartbeat, store } = this.#services
     const failed = (error: unknown): void => {
       if (this.#closing !== undefined) return
       const message = error instanceof HoldfastError ? error.message : String(error)

@@ -142,7 +142,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
       this.#begin(found, touch)
       return undefined
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)))
     }
   }
 

@@ -21,6 +21,7 @@ const liveRecord: fc.Arbitrary<LiveRecord> = fc
     createdAt: fc.integer({ min: 1_700_000_000_000, max: 4_000_000_000_000 }),
     idMintedAt: seconds(1_000_000),
     signedInAt: fc.nat(100_000_000),
+    sparedAt: fc.option(fc.nat(100_000_000), { nil: undefined }),
     previous: fc.option(
       fc.record({ hash: bytes(16), nonce: bytes(8), graceEnds: fc.option(fc.nat(10_000_000), { nil: undefined }) }),
       { nil: undefined },
@@ -31,6 +32,7 @@ const liveRecord: fc.Arbitrary<LiveRecord> = fc
     ...made,
     idMintedAt: made.createdAt + made.idMintedAt,
     signedInAt: made.userId === undefined ? undefined : made.createdAt + made.signedInAt,
+    sparedAt: made.sparedAt === undefined ? undefined : made.createdAt + made.sparedAt,
     previous:
       made.previous === undefined
         ? undefined

@@ -67,7 +67,8 @@ async function runSteps(harness: ContractHarness, steps: readonly Step[]): Promi
     await withBench(harness, async (bench) => {
       const begun = performance.now()
       failure = await follow(bench, steps)
-      const waited = (failure?.steps ?? steps).reduce((sum, step) => sum + ('wait' in step ? step.wait : 0), 0) * bench.unit
+      const waited =
+        (failure?.steps ?? steps).reduce((sum, step) => sum + ('wait' in step ? step.wait : 0), 0) * bench.unit
       slow = harness.realTime === true && performance.now() - begun - waited > bench.unit / 3
     })
     if (failure === undefined || !slow) return failure

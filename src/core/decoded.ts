@@ -4,7 +4,6 @@
  */
 import { decode } from './codec.ts'
 import type { Selector } from './store.ts'
-import { deepFreeze } from './values.ts'
 
 const PAYLOAD_MOST = 4_096
 /** Bytes of encoded payloads that are kept; decoded they take a few times as much. */
@@ -19,11 +18,11 @@ export class DecodedPayloads {
   readonly #entries = new Map<Selector, Entry>()
   #bytes = 0
 
-  /** The data of the payload: frozen, because others read them too. Throws `DataError`. */
+  /** The data of the payload, for comparing and copying only: others read the same. Not frozen, because V8 copies frozen objects slowly. Throws `DataError`. */
   of(selector: Selector, payload: Uint8Array): object {
     const known = this.#entries.get(selector)
     if (known !== undefined && Buffer.compare(known.payload, payload) === 0) return known.data
-    const data = deepFreeze(decode(payload))
+    const data = decode(payload)
     if (known !== undefined) this.#drop(selector, known)
     if (payload.length <= PAYLOAD_MOST) this.#keep(selector, { payload: Uint8Array.from(payload), data })
     return data

@@ -161,7 +161,9 @@ class Reader {
 
   text(length: number): string {
     if (length === 0) return ''
+    const start = this.#at
     const found = this.bytes(length)
+    if (Buffer.isBuffer(this.#bytes)) return this.#bytes.toString('utf8', start, start + length)
     return Buffer.from(found.buffer, found.byteOffset, found.length).toString('utf8')
   }
 

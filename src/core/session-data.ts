@@ -27,19 +27,24 @@ export interface PendingData<Data extends object> {
   on(payload: Uint8Array | undefined): { readonly data: Data; readonly conflicts: readonly string[] }
 }
 
+/** Who wants to know that data cannot be decoded. */
+export interface Told {
+  unreadable(): void
+}
+
 export class SessionData<Data extends object> {
   readonly #rules: DataRules<Data>
-  readonly #unreadable: () => void
+  readonly #told: Told | undefined
   #payload: Uint8Array | undefined
   /** Under which selector the payload was loaded, where it may be decoded already. */
   #selector: Selector | undefined
   #value: Data | undefined
   #baseline: Data | undefined
 
-  /** `payload`: the encoded data that was loaded; `undefined` where nothing is stored. `unreadable` is told when it cannot be decoded; then the data are the initial ones. */
-  constructor(rules: DataRules<Data>, payload: Uint8Array | undefined, unreadable: () => void = () => undefined) {
+  /** `payload`: the encoded data that was loaded; `undefined` where nothing is stored. `told` hears of it when it cannot be decoded; then the data are the initial ones. */
+  constructor(rules: DataRules<Data>, payload: Uint8Array | undefined, told?: Told) {
     this.#rules = rules
-    this.#unreadable = unreadable
+    this.#told = told
     this.#payload = payload
   }
 
@@ -146,7 +151,7 @@ export class SessionData<Data extends object> {
     } catch (error) {
       if (!(error instanceof DataError)) throw error
       this.#payload = undefined
-      this.#unreadable()
+      this.#told?.unreadable()
       return this.#rules.initial()
     }
   }

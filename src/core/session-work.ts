@@ -19,6 +19,8 @@ const COLLISIONS_MOST = 4
 /** A step of a change that comes after the data's: renewal, sign-in. */
 type Alteration = (record: LiveRecord, now: number) => LiveRecord
 
+const NOTHING_UNDER_WAY: Promise<unknown> = Promise.resolve()
+
 const AS_IS: Alteration = (record) => record
 
 export class SessionWork<Data extends object> {
@@ -30,11 +32,11 @@ export class SessionWork<Data extends object> {
   unproven = false
   readonly #services: Services
   /** Called whenever a session was stored: who waits for its end can begin to. */
-  held: () => void = () => undefined
+  held: (() => void) | undefined
   readonly #revokeUser: (userId: string) => Promise<number>
   /** Why the session was found to be over, for the errors that say so. */
   #endedBy: EndReason | undefined
-  #last: Promise<unknown> = Promise.resolve()
+  #last: Promise<unknown> = NOTHING_UNDER_WAY
   #underWay = 0
 
   constructor(
@@ -230,7 +232,7 @@ export class SessionWork<Data extends object> {
     this.data.rebase(committed.record.payload, pending)
     const { handle, holding } = this.identity
     if (holding !== undefined) this.#services.touches.written(holding.id.selector)
-    this.held()
+    this.held?.()
     if (first) channels.lifecycle.publish({ handle, what: 'begun' })
     if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
     this.#services.counters.committed(handle, committed.done, committed.record.counter)

@@ -19,7 +19,6 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   constructor(services: Services, work: SessionWork<Data>) {
     this.#services = services
     this.#work = work
-    work.held = () => this.#watch()
   }
 
   get data(): Data {
@@ -67,6 +66,7 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.status === 'lapsed') this.#controller.abort()
+      this.#work.held = () => this.#watch()
       this.#watch()
     }
     return this.#controller.signal

@@ -14,7 +14,7 @@ import { isSafe, type RequestFacts } from './request.ts'
 import { resolve, type DeadIds, type Live, type Resolution } from './resolution.ts'
 import type { Services, WarnOnce } from './services.ts'
 import { HandlerSession } from './session.ts'
-import { SessionData, type DataRules } from './session-data.ts'
+import { SessionData, type DataRules, type Told } from './session-data.ts'
 import { SessionWork } from './session-work.ts'
 import { graceBegun } from './succession.ts'
 import { deepFreeze } from './values.ts'
@@ -32,7 +32,7 @@ export interface Surroundings<Data extends object> {
 const NO_COOKIES: Settled = Object.freeze({ cookies: Object.freeze([]) })
 const NOTHING_TO_SETTLE: Promise<Settled> = Promise.resolve(NO_COOKIES)
 
-export class Visiting<Data extends object> implements Visit<Data> {
+export class Visiting<Data extends object> implements Visit<Data>, Told {
   readonly session: Session<Data>
   readonly #around: Surroundings<Data>
   readonly #facts: RequestFacts
@@ -51,7 +51,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
     this.#facts = facts
     this.#presented = readPresented(services, facts)
     this.#identity = new Identity(services, this.#presented)
-    this.#data = new SessionData(around.rules, undefined, () => this.#unreadable())
+    this.#data = new SessionData(around.rules, undefined, this)
     this.#work = new SessionWork(services, this.#identity, this.#data, around.revokeUser)
     this.#handlerSession = new HandlerSession(services, this.#work)
     this.session = this.#handlerSession
@@ -204,7 +204,7 @@ export class Visiting<Data extends object> implements Visit<Data> {
   }
 
   /** The stored data are garbage, or of a newer version: they stay as they are, and this request has no session. */
-  #unreadable(): void {
+  unreadable(): void {
     channels.unreadable.publish({ handle: this.#identity.handle, why: 'undecodable data' })
     this.#around.services.settings.log.error(
       { handle: this.#identity.handle },

@@ -66,7 +66,9 @@ export class Environment {
   load(key: string, now: number): Uint8Array | undefined {
     const bytes = this.#bytes(key)
     if (bytes === undefined || expiryOf(bytes) <= now) return undefined
-    return copyOf(bytes, HEADER)
+    const payload = new Uint8Array(bytes.length - HEADER)
+    payload.set(bytes.subarray(HEADER, bytes.length))
+    return payload
   }
 
   /** The entry under a key, also an expired one. */
@@ -257,12 +259,4 @@ function unavailable(directory: string, error: unknown, isThere: () => boolean):
 
 function ignore(): void {
   // See where it is used.
-}
-
-/** A copy from an offset on. For few bytes Node's pool and a loop beat an array buffer of its own and a native copy. */
-function copyOf(bytes: Uint8Array, offset: number): Uint8Array {
-  const copy = Buffer.allocUnsafe(bytes.length - offset)
-  if (copy.length > 256) copy.set(bytes.subarray(offset))
-  else for (let at = 0; at < copy.length; at++) copy[at] = bytes[at + offset] as number
-  return copy
 }

@@ -106,6 +106,7 @@ export class Mount<Data extends object> implements SettlingVisit {
     const { evidence } = judgeOrigin(this.#facts, { own: origin, trusted: trustedOrigins, trustProxy })
     if (evidence === 'refused') this.visit.check(UNPARSED)
     this.#pending = true
+    this.visit.defer()
   }
 
   /** Makes the check that was left for later. */

@@ -4,7 +4,7 @@ import { standingOf as bytesStanding, type Gone } from './commits.ts'
 import type { GenuineId } from './cookie.ts'
 import { isOver } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
-import { endedMarker } from './record.ts'
+import { endedMarker, versionOf } from './record.ts'
 import type { Presented } from './presented.ts'
 import type { Services } from './services.ts'
 import { handleOf } from './session-id.ts'
@@ -56,6 +56,7 @@ type Judged = Live | 'over' | 'detached' | 'stolen'
 interface Known {
   readonly selector: Selector
   readonly found: Judged
+  readonly bytes: RecordBytes | undefined
 }
 
 /**
@@ -75,7 +76,7 @@ export function resolve(
   const judged = (bytes: RecordBytes | undefined): Awaitable<Resolution> => {
     const found = judge(services, id, bytes)
     if (typeof found !== 'string') return found
-    return resolveEach(services, presented, dead, true, { selector: id.selector, found })
+    return resolveEach(services, presented, dead, true, { selector: id.selector, found, bytes })
   }
   const loading = services.store.load(id.selector)
   return loading instanceof Promise ? loading.then(judged) : judged(loading)
@@ -120,14 +121,29 @@ async function judgeOrEnd(
   id: GenuineId,
   known: Known | undefined,
 ): Promise<Live | 'over' | 'detached'> {
-  const found =
-    known?.selector === id.selector ? known.found : judge(services, id, await services.store.load(id.selector))
+  const seen = known?.selector === id.selector ? known : undefined
+  const bytes = seen === undefined ? await services.store.load(id.selector) : seen.bytes
+  const found = seen?.found ?? judge(services, id, bytes)
   if (found !== 'stolen') return found
-  const { settings, store, watchers } = services
-  if (!settings.endOnTheft) return 'detached'
-  await store.end(id.selector, endedMarker('revoked'), settings.maxRequestTime)
-  watchers.ended(id.selector)
-  return 'over'
+  if (!services.settings.endOnTheft || bytes === undefined) return 'detached'
+  return endStolen(services, id, bytes)
+}
+
+/** Ends the session whose id came back, and no other: not the one that somebody has signed in to meanwhile. */
+async function endStolen(services: Services, id: GenuineId, bytes: RecordBytes): Promise<'over' | 'detached'> {
+  const { settings, store, watchers, clock } = services
+  let version = versionOf(bytes)
+  for (;;) {
+    const swap = await store.end(id.selector, endedMarker('revoked'), settings.maxRequestTime, { version })
+    if (swap.done) {
+      watchers.ended(id.selector)
+      return 'over'
+    }
+    const standing = bytesStanding(swap.found)
+    if (!('record' in standing)) return standing.gone === 'unreadable' ? 'detached' : 'over'
+    if (standingOf(standing.record, id.hash, clock.now()) !== 'after-grace') return 'detached'
+    version = versionOf(standing.bytes)
+  }
 }
 
 /** What an id leads to, given what the store has under its selector. */

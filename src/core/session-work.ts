@@ -31,6 +31,8 @@ export class SessionWork<Data extends object> {
   /** Whether the request came without evidence of its origin: it may do what a stranger may, but not sign in. */
   unproven = false
   readonly #services: Services
+  /** Whether the CSRF check is still to be made, and so nothing may be changed. */
+  unchecked = false
   /** Called whenever a session was stored: who waits for its end can begin to. */
   held: (() => void) | undefined
   readonly #revokeUser: (userId: string) => Promise<number>
@@ -157,6 +159,7 @@ export class SessionWork<Data extends object> {
 
   signOut(everywhere: boolean): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.unchecked) throw this.#unchecked()
       if (this.headGone) throw this.#tooLate('signOut()')
       this.identity.clear()
       const { handle } = this.identity
@@ -194,6 +197,7 @@ export class SessionWork<Data extends object> {
     alter: Alteration,
     fresh?: ReturnType<typeof freshVerifier>,
   ): Promise<CommitOutcome> {
+    if (this.unchecked) throw this.#unchecked()
     if (this.headGone && this.identity.holding === undefined) throw this.#tooLate('storing the first value')
     for (let attempt = 0; ; attempt++) {
       const { holding } = this.identity
@@ -338,6 +342,14 @@ export class SessionWork<Data extends object> {
       reason,
       `The session is over (${reason}): the change was not made. Ask the visitor to sign in again.`,
       { handle },
+    )
+  }
+
+  #unchecked(): CsrfError {
+    return new CsrfError(
+      'body-not-parsed',
+      'This route is checked later, and the check has not been made yet: call csrf() or verifyCsrf() before the session is changed.',
+      { handle: this.identity.handle },
     )
   }
 

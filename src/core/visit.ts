@@ -18,6 +18,8 @@ export interface Visit<Data extends object> {
   readonly session: Session<Data>
   /** Loads the session where the browser brought something of ours; answers `undefined` where there is nothing to wait for. Rejects with `StoreUnavailableError`. */
   open(options?: { fresh?: boolean; touch?: boolean }): Promise<void> | undefined
+  /** The verdict comes later, with `check`: until then nothing can be stored, ended or signed in to. */
+  defer(): void
   /** The CSRF verdict. `body`: the parsed body, or `UNPARSED`. Throws `CsrfError`. Synchronous; call after `open`. */
   check(body: unknown): void
   /** Whether `settle` would have anything to save or to send. Where it is `false`, `pass` may be called in its place, at no cost. */

@@ -66,7 +66,12 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     return undefined
   }
 
+  defer(): void {
+    this.#work.unchecked = true
+  }
+
   check(body: unknown): void {
+    this.#work.unchecked = false
     const { services } = this.#around
     const { settings, counters } = services
     const site = { own: settings.origin, trusted: settings.trustedOrigins, trustProxy: settings.trustProxy }

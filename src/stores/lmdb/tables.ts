@@ -42,6 +42,9 @@ export async function openTables(directory: string, maxSize: number): Promise<Ta
       encoding: 'binary' as const,
       keyEncoding: 'binary' as const,
       mapSize: addressSpace(maxSize),
+      // A write counts when it is on the disk: with overlapping syncs, the last acknowledged ones could be missing from
+      // what the next process to open the file finds.
+      overlappingSync: false,
       // LMDB would begin each batch with a promise of its own that nobody can catch when the disk is full.
       eventTurnBatching: false,
       maxDbs: 4,

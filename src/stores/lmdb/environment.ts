@@ -2,9 +2,8 @@
  * An open LMDB file: entries that are read at once and changed by compare-and-set. All handles of one process
  * onto one directory share one environment, because LMDB must not be opened twice in a process.
  *
- * Reads are synchronous and see everything that any process committed before. A write is handed to LMDB's
- * writer thread together with the version that it is conditional on, and commits there with whatever else was
- * written meanwhile: no lock is ever held while JavaScript runs, so a busy process does not hold up the others.
+ * Reads are synchronous and see everything that any process committed before. A write is a short transaction of its
+ * own, in which the version that it is conditional on is compared once more; it is over before anything is acknowledged.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { StoreUnavailableError } from '../../errors.ts'
@@ -193,7 +192,11 @@ export class Environment {
     return to === Infinity ? removed : [...removed, this.#tables.index.put(indexKey(to, key), PRESENT)]
   }
 
-  /** Makes the writes, all or none, if the entry still has that version (`undefined`: is not there). */
+  /**
+   * Makes the writes, all or none, if the entry still has that version (`undefined`: is not there). In a transaction of
+   * its own, which is over before anything is acknowledged: batches that LMDB's thread writes under a condition were
+   * seen to be acknowledged and lost, where several processes wrote at once.
+   */
   async #write(
     key: string,
     version: number | undefined,
@@ -204,18 +207,18 @@ export class Environment {
     this.#assertOpen()
     if (this.#pending >= MAX_PENDING)
       throw new StoreUnavailableError(`${MAX_PENDING} writes to ${this.directory} are waiting.`)
-    const action = (): void => {
-      // Each of them fails with the transaction, which is what we wait for.
-      for (const write of writes()) write.catch(ignore)
-    }
     let room = 0
     this.#pending += 1
     try {
       room = await this.#takeRoom(bytes, urgency)
       this.#assertOpen()
-      return await (version === undefined
-        ? this.#tables.entries.ifNoExists(key, action)
-        : this.#tables.entries.ifVersion(key, version, action))
+      return this.#tables.root.transactionSync(() => {
+        const { entries } = this.#tables
+        const holds = version === undefined ? !entries.doesExist(key) : entries.doesExist(key, version)
+        // What fails within fails the transaction, which throws.
+        if (holds) for (const write of writes()) write.catch(ignore)
+        return holds
+      })
     } catch (error) {
       throw await causeOf(error)
     } finally {

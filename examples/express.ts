@@ -26,6 +26,7 @@ app.post('/cart', (req, res) => {
   res.redirect('/') // leaves once the cart is saved
 })
 
-const server = app.listen(Number(process.env['PORT'] ?? 3000), () => {
+const server = app.listen(Number(process.env['PORT'] ?? 3000), (error) => {
+  if (error) throw error
   console.log(`http://localhost:${(server.address() as AddressInfo).port}`)
 })

@@ -5,7 +5,7 @@ import { presentedToken } from '../csrf/presented.ts'
 import { REASONS } from '../csrf/reasons.ts'
 import { judgeToken } from '../csrf/token.ts'
 import { csrfVerdict, type TokenState } from '../csrf/verdict.ts'
-import { CsrfError, type CsrfReason } from '../errors.ts'
+import { CsrfError, DataError, LimitError, type CsrfReason } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { Session } from '../types.ts'
 import { Identity } from './identity.ts'
@@ -116,6 +116,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   settle(): Promise<Settled> {
     this.#settled ??= this.#settleOnce().catch((error: unknown) => {
       this.#failed = true
+      this.#logMistake(error)
       throw error
     })
     return this.#settled
@@ -216,6 +217,17 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
       'The data of a session cannot be decoded; the request is served without it.',
     )
     this.#identity.lose()
+  }
+
+  /** What only a change of the program mends: the answer that goes out says little, so the log says it all. */
+  #logMistake(error: unknown): void {
+    if (!(error instanceof DataError || error instanceof LimitError)) return
+    const { method, path } = this.#facts
+    const where = error instanceof DataError ? { at: error.path } : { limit: error.limit }
+    this.#around.services.settings.log.error(
+      { code: error.code, ...where, handle: this.#identity.handle, method, path },
+      error.message,
+    )
   }
 
   #tooLate(): void {

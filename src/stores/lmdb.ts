@@ -175,7 +175,7 @@ class LmdbStore implements Store {
 
   async moveEpoch(): Promise<number> {
     return this.#need(EPOCH_KEY, (found) => {
-      // The present, as any server may have told it in this very millisecond.
+      // The present, as some server may have told it in this very millisecond.
       const epoch = this.#present(numberOf(found))
       return { answer: epoch, payload: bytesOf(epoch), expires: Infinity }
     })

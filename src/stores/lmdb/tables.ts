@@ -42,8 +42,7 @@ export async function openTables(directory: string, maxSize: number): Promise<Ta
       encoding: 'binary' as const,
       keyEncoding: 'binary' as const,
       mapSize: addressSpace(maxSize),
-      // A write counts when it is on the disk: with overlapping syncs, the last acknowledged ones could be missing from
-      // what the next process to open the file finds.
+      // A write is acknowledged when it has been synced, so that no file has to be brought back to what was synced last.
       overlappingSync: false,
       // LMDB would begin each batch with a promise of its own that nobody can catch when the disk is full.
       eventTurnBatching: false,

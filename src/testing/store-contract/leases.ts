@@ -62,7 +62,7 @@ export function leaseRules(harness: ContractHarness, runner: TestRunner): void {
       assert.equal(await other!.holdLease(4, 'second', LONG), 'second')
     })
 
-    rule('an owner has any name', async ({ store }) => {
+    rule('an owner has whatever name it likes', async ({ store }) => {
       const owner = 'host-é:4711/用 \u0000'
       assert.equal(await store.holdLease(5, owner, LONG), owner)
       assert.equal(await store.holdLease(5, 'x', LONG), owner)

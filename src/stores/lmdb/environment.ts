@@ -133,6 +133,7 @@ export class Environment {
       await pause(WAIT_STEP)
     }
     await this.#tables.root.close()
+    await this.#tables.gate.close()
     await this.#room.close()
   }
 
@@ -194,8 +195,7 @@ export class Environment {
 
   /**
    * Makes the writes, all or none, if the entry still has that version (`undefined`: is not there). In a transaction of
-   * its own, which is over before anything is acknowledged: batches that LMDB's thread writes under a condition were
-   * seen to be acknowledged and lost, where several processes wrote at once.
+   * its own, within the gate, which is over before anything is acknowledged.
    */
   async #write(
     key: string,
@@ -212,19 +212,22 @@ export class Environment {
     try {
       room = await this.#takeRoom(bytes, urgency)
       this.#assertOpen()
-      return this.#tables.root.transactionSync(() => {
-        const { entries } = this.#tables
-        const holds = version === undefined ? !entries.doesExist(key) : entries.doesExist(key, version)
-        // What fails within fails the transaction, which throws.
-        if (holds) for (const write of writes()) write.catch(ignore)
-        return holds
-      })
+      const { gate, root } = this.#tables
+      return gate.through(() => root.transactionSync(() => this.#writeIf(key, version, writes)))
     } catch (error) {
       throw await causeOf(error)
     } finally {
       this.#pending -= 1
       this.#room.giveBack(room)
     }
+  }
+
+  #writeIf(key: string, version: number | undefined, writes: () => Promise<boolean>[]): boolean {
+    const { entries } = this.#tables
+    const holds = version === undefined ? !entries.doesExist(key) : entries.doesExist(key, version)
+    // What fails within fails the transaction, which throws.
+    if (holds) for (const write of writes()) write.catch(ignore)
+    return holds
   }
 
   async #takeRoom(bytes: number, urgency: Urgency): Promise<number> {

@@ -2,12 +2,15 @@
 import type * as LmdbPackage from 'lmdb'
 import { OptionsError, StoreUnavailableError } from '../../errors.ts'
 import { codeOf, describeFailure } from './failure.ts'
+import { openGate, type Gate } from './gate.ts'
 import type { Usage } from './room.ts'
 
 type Lmdb = typeof LmdbPackage
 
 /** The open file; `entry.ts` says what is in the tables. */
 export interface Tables {
+  /** Held by whoever writes. */
+  readonly gate: Gate
   readonly root: LmdbPackage.RootDatabase<Uint8Array, Buffer>
   readonly entries: LmdbPackage.Database<Uint8Array, string>
   readonly index: LmdbPackage.Database<Uint8Array, Buffer>
@@ -35,31 +38,39 @@ const LASTING: ReadonlySet<unknown> = new Set([-30796, -30795, -30794, -30793, 1
  */
 export async function openTables(directory: string, maxSize: number): Promise<Tables> {
   const lmdb = await importLmdb()
+  let gate: Gate | undefined
   try {
-    const options = {
-      path: directory,
-      noSubdir: false,
-      encoding: 'binary' as const,
-      keyEncoding: 'binary' as const,
-      mapSize: addressSpace(maxSize),
-      // A write is acknowledged when it has been synced, so that no file has to be brought back to what was synced last.
-      overlappingSync: false,
-      // LMDB would begin each batch with a promise of its own that nobody can catch when the disk is full.
-      eventTurnBatching: false,
-      maxDbs: 4,
-      maxReaders: 1_024,
-      permissionsMode: 0o600,
-    }
-    const root = lmdb.open<Uint8Array, Buffer>(options)
-    const keyed = { name: 'entries', encoding: 'binary' as const, useVersions: true, keyEncoder: UTF8_KEYS }
-    const entries = root.openDB<Uint8Array, string>(keyed)
-    const index = root.openDB<Uint8Array, Buffer>({ name: 'expiry', encoding: 'binary', keyEncoding: 'binary' })
-    return { root, entries, index, lastVersion: lmdb.getLastVersion }
+    gate = openGate(lmdb, directory)
+    const tables = gate.through(() => openFile(lmdb, directory, maxSize))
+    return { gate, ...tables }
   } catch (error) {
+    await gate?.close()
     const message = `LMDB cannot open ${directory}: ${describeFailure(error)}`
     if (LASTING.has(codeOf(error))) throw new OptionsError('store', message, { cause: error })
     throw new StoreUnavailableError(message, { cause: error })
   }
+}
+
+function openFile(lmdb: Lmdb, directory: string, maxSize: number): Omit<Tables, 'gate'> {
+  const options = {
+    path: directory,
+    noSubdir: false,
+    encoding: 'binary' as const,
+    keyEncoding: 'binary' as const,
+    mapSize: addressSpace(maxSize),
+    // A write is acknowledged when it has been synced, so that no file has to be brought back to what was synced last.
+    overlappingSync: false,
+    // LMDB would begin each batch with a promise of its own that nobody can catch when the disk is full.
+    eventTurnBatching: false,
+    maxDbs: 4,
+    maxReaders: 1_024,
+    permissionsMode: 0o600,
+  }
+  const root = lmdb.open<Uint8Array, Buffer>(options)
+  const keyed = { name: 'entries', encoding: 'binary' as const, useVersions: true, keyEncoder: UTF8_KEYS }
+  const entries = root.openDB<Uint8Array, string>(keyed)
+  const index = root.openDB<Uint8Array, Buffer>({ name: 'expiry', encoding: 'binary', keyEncoding: 'binary' })
+  return { root, entries, index, lastVersion: lmdb.getLastVersion }
 }
 
 /** How much of the address space the file gets: it may hold free pages, and room for what is to come, beyond its size. */

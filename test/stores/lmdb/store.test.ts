@@ -156,6 +156,6 @@ describe('an LMDB store', () => {
     const store = await open()
     await store.create(newSelector(), record(1), LONG)
     await store.close()
-    expect(readdirSync(directory).toSorted()).toEqual(['data.mdb', 'holdfast.json', 'lock.mdb'])
+    expect(readdirSync(directory).toSorted()).toEqual(['data.mdb', 'gate.mdb', 'gate.mdb-lock', 'holdfast.json', 'lock.mdb'])
   })
 })

@@ -12,6 +12,8 @@ export * from './errors.ts'
 export type * from './types.ts'
 export type {
   Awaitable,
+  Durability,
+  Durable,
   EndCondition,
   Enrolment,
   RecordBytes,
@@ -19,9 +21,10 @@ export type {
   Selector,
   Store,
   StoreStats,
+  StoreWatcher,
   Swap,
 } from './core/store.ts'
-export { DONE } from './core/store.ts'
+export { DONE, UNCONFIRMED } from './core/store.ts'
 export { isEnded, userOf, versionOf } from './core/record.ts'
 
 /**

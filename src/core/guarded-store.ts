@@ -4,7 +4,19 @@
  */
 import { HoldfastError, StoreUnavailableError, type Applied } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
-import type { Awaitable, EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from './store.ts'
+import type {
+  Awaitable,
+  Durability,
+  Durable,
+  EndCondition,
+  RecordBytes,
+  Roll,
+  Selector,
+  Store,
+  StoreStats,
+  StoreWatcher,
+  Swap,
+} from './store.ts'
 
 /** Milliseconds that a store which keeps the deadline itself has to say so: it knows better whether a write was sent. */
 const MARGIN = 25
@@ -45,12 +57,18 @@ export class GuardedStore implements Store {
     return this.#call('remaining', 'no', () => this.#store.remaining(selector))
   }
 
-  create(selector: Selector, record: RecordBytes, ttl: number): Awaitable<Swap> {
-    return this.#call('create', 'unknown', () => this.#store.create(selector, record, ttl))
+  create(selector: Selector, record: RecordBytes, ttl: number, durability?: Durability): Awaitable<Swap> {
+    return this.#call('create', 'unknown', () => this.#store.create(selector, record, ttl, durability))
   }
 
-  replace(selector: Selector, version: Uint8Array, record: RecordBytes, ttl: number): Awaitable<Swap> {
-    return this.#call('replace', 'unknown', () => this.#store.replace(selector, version, record, ttl))
+  replace(
+    selector: Selector,
+    version: Uint8Array,
+    record: RecordBytes,
+    ttl: number,
+    durability?: Durability,
+  ): Awaitable<Swap> {
+    return this.#call('replace', 'unknown', () => this.#store.replace(selector, version, record, ttl, durability))
   }
 
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'> {
@@ -73,7 +91,7 @@ export class GuardedStore implements Store {
     return this.#call('roll', 'no', () => this.#store.roll(user))
   }
 
-  bar(user: string, lifetime: number): Awaitable<Roll> {
+  bar(user: string, lifetime: number): Awaitable<Roll & Durable> {
     return this.#call('bar', 'unknown', () => this.#store.bar(user, lifetime))
   }
 
@@ -89,8 +107,12 @@ export class GuardedStore implements Store {
     return this.#call('epoch', 'no', () => this.#store.epoch())
   }
 
-  moveEpoch(): Awaitable<number> {
+  moveEpoch(): Awaitable<{ readonly epoch: number } & Durable> {
     return this.#call('moveEpoch', 'unknown', () => this.#store.moveEpoch())
+  }
+
+  watch(watcher: StoreWatcher): void {
+    this.#store.watch?.(watcher)
   }
 
   stats(): StoreStats {

@@ -125,7 +125,8 @@ export class Manager<Data extends object> implements Sessions<Data> {
 
   async revokeAll(): Promise<void> {
     const { store, heartbeat } = this.#services
-    heartbeat.epoch = Math.max(heartbeat.epoch, await store.moveEpoch())
+    const { epoch } = await store.moveEpoch()
+    heartbeat.epoch = Math.max(heartbeat.epoch, epoch)
   }
 
   update<Result>(userId: string, handle: string, change: (data: Data) => Result): Promise<Result> {

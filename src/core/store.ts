@@ -9,6 +9,9 @@
  * `StoreUnavailableError` whose `applied` says whether a write can have arrived. Times cross as durations
  * in milliseconds, or are the store's own clock: no server's clock can end a session. A store never repeats
  * a write by itself. Every method touches one key in one atomic step, and settles within the store's deadline.
+ *
+ * What ends something (`end`, `bar`, `moveEpoch`) waits for a replica where the store has replicas; `create` and
+ * `replace` do so where they are asked to.
  */
 
 /** Names one visit in the store; 24 characters of base64url. It gives no power. */
@@ -19,11 +22,34 @@ export type RecordBytes = Uint8Array
 
 export type Awaitable<T> = T | Promise<T>
 
-/** The answer of a compare-and-set: done, or what stood there instead (`undefined`: nothing). */
-export type Swap = { readonly done: true } | { readonly done: false; readonly found: RecordBytes | undefined }
+/**
+ * How many must have a write before it counts as done: the server that took it, or a replica too, where the store has
+ * replicas. What a fail-over can lose is what no replica had.
+ */
+export type Durability = 'primary' | 'replicated'
 
-/** The one answer of a compare-and-set that went through. */
-export const DONE: Swap = Object.freeze({ done: true })
+/**
+ * What a write says of itself: `durable: false` means that it was stored, but that fewer replicas than were asked for
+ * confirmed it within the store's deadline.
+ */
+export interface Durable {
+  readonly durable: boolean
+}
+
+/** The answer of a compare-and-set: done, or what stood there instead (`undefined`: nothing). */
+export type Swap =
+  | ({ readonly done: true } & Durable)
+  | { readonly done: false; readonly found: RecordBytes | undefined }
+
+/** The answers of a compare-and-set that went through. */
+export const DONE: Swap = Object.freeze({ done: true, durable: true })
+export const UNCONFIRMED: Swap = Object.freeze({ done: true, durable: false })
+
+/** Is told what a store notices by itself. */
+export interface StoreWatcher {
+  /** Another server answers from now on, or the same one without its memory: acknowledged writes may be gone. */
+  replaced(): void
+}
 
 /** A condition on ending a visit: only in this version, or only while it belongs to this user. */
 export type EndCondition = { readonly version: Uint8Array } | { readonly user: string }
@@ -61,10 +87,16 @@ export interface Store {
   remaining(selector: Selector): Awaitable<number | undefined>
 
   /** Stores a record where there is neither a record nor a marker. `found` otherwise. */
-  create(selector: Selector, record: RecordBytes, ttl: number): Awaitable<Swap>
+  create(selector: Selector, record: RecordBytes, ttl: number, durability?: Durability): Awaitable<Swap>
 
   /** Stores a record where a live record with exactly this version is (8 bytes, as `versionOf` gives them). `found` otherwise. */
-  replace(selector: Selector, version: Uint8Array, record: RecordBytes, ttl: number): Awaitable<Swap>
+  replace(
+    selector: Selector,
+    version: Uint8Array,
+    record: RecordBytes,
+    ttl: number,
+    durability?: Durability,
+  ): Awaitable<Swap>
 
   /** Moves the expiry of a live record, and of nothing else. */
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'>
@@ -85,7 +117,7 @@ export interface Store {
   roll(user: string): Awaitable<Roll>
 
   /** Sets the user's `notBefore` to the store's present time (never back) for `lifetime`, and answers the index as it was at that moment. */
-  bar(user: string, lifetime: number): Awaitable<Roll>
+  bar(user: string, lifetime: number): Awaitable<Roll & Durable>
 
   /** The next lease, counted up: no two calls ever answer the same number, unless the store lost its counter. */
   nextLease(): Awaitable<number>
@@ -97,7 +129,10 @@ export interface Store {
   epoch(): Awaitable<{ readonly epoch: number; readonly now: number }>
 
   /** Moves the epoch to the store's present time, and answers it. */
-  moveEpoch(): Awaitable<number>
+  moveEpoch(): Awaitable<{ readonly epoch: number } & Durable>
+
+  /** Tells the watcher from now on. Called at most once, before `open`. A store that never loses what it acknowledged has nothing to tell. */
+  watch?(watcher: StoreWatcher): void
 
   stats(): StoreStats
 

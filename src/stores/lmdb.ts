@@ -7,7 +7,7 @@
  */
 import { isEnded } from '../core/record.ts'
 import { DONE } from '../core/store.ts'
-import type { EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../core/store.ts'
+import type { Durable, EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../core/store.ts'
 import { OptionsError, StoreUnavailableError } from '../errors.ts'
 import type { Change, Environment } from './lmdb/environment.ts'
 import type { Entry } from './lmdb/entry.ts'
@@ -146,9 +146,10 @@ class LmdbStore implements Store {
     return userOf(found !== undefined && found.expires > now ? found : undefined).roll(now)
   }
 
-  async bar(user: string, lifetime: number): Promise<Roll> {
+  async bar(user: string, lifetime: number): Promise<Roll & Durable> {
     const now = this.#now()
-    return this.#need(userKey(user), (found) => changeUser(found, (index) => index.bar(lifetime, now)))
+    const roll = await this.#need(userKey(user), (found) => changeUser(found, (index) => index.bar(lifetime, now)))
+    return { ...roll, durable: true }
   }
 
   async nextLease(): Promise<number> {
@@ -172,11 +173,11 @@ class LmdbStore implements Store {
     return { epoch, now: this.#present(epoch) }
   }
 
-  async moveEpoch(): Promise<number> {
+  async moveEpoch(): Promise<{ readonly epoch: number } & Durable> {
     return this.#need(EPOCH_KEY, (found) => {
       // The present, as some server may have told it in this very millisecond.
       const epoch = this.#present(numberOf(found))
-      return { answer: epoch, payload: bytesOf(epoch), expires: Infinity }
+      return { answer: { epoch, durable: true }, payload: bytesOf(epoch), expires: Infinity }
     })
   }
 

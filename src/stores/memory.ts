@@ -4,7 +4,7 @@
  */
 import { isEnded } from '../core/record.ts'
 import { DONE } from '../core/store.ts'
-import type { EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../core/store.ts'
+import type { Durable, EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../core/store.ts'
 import { OptionsError, StoreUnavailableError } from '../errors.ts'
 import { judgeEnd, mayReplace } from './rules.ts'
 import { UserIndex } from './user-index.ts'
@@ -141,10 +141,10 @@ class MemoryStore implements Store {
     return this.#user(user).roll(this.#now())
   }
 
-  bar(user: string, lifetime: number): Roll {
+  bar(user: string, lifetime: number): Roll & Durable {
     this.#command()
     this.#makeRoom(0, 1, RESERVE)
-    return this.#changeUser(user, (index) => index.bar(lifetime, this.#now()))
+    return { ...this.#changeUser(user, (index) => index.bar(lifetime, this.#now())), durable: true }
   }
 
   nextLease(): number {
@@ -169,11 +169,11 @@ class MemoryStore implements Store {
     return { epoch: this.#epoch, now: this.#answered }
   }
 
-  moveEpoch(): number {
+  moveEpoch(): { readonly epoch: number } & Durable {
     this.#command()
     this.#answered = Math.max(this.#now(), this.#answered)
     this.#epoch = this.#answered
-    return this.#epoch
+    return { epoch: this.#epoch, durable: true }
   }
 
   stats(): StoreStats {

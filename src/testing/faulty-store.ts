@@ -1,6 +1,18 @@
 /** A store with faults: slow, failing, silent, or with answers that get lost. For tests of what stands on it. */
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Awaitable, EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../core/store.ts'
+import type {
+  Awaitable,
+  Durability,
+  Durable,
+  EndCondition,
+  RecordBytes,
+  Roll,
+  Selector,
+  Store,
+  StoreStats,
+  StoreWatcher,
+  Swap,
+} from '../core/store.ts'
 import { StoreUnavailableError } from '../errors.ts'
 
 /** The calls that can be made to fail: all that reach the store. */
@@ -76,12 +88,18 @@ class Faulty implements FaultyStore {
     return this.#call('remaining', () => this.#store.remaining(selector))
   }
 
-  create(selector: Selector, record: RecordBytes, ttl: number): Awaitable<Swap> {
-    return this.#call('create', () => this.#store.create(selector, record, ttl))
+  create(selector: Selector, record: RecordBytes, ttl: number, durability?: Durability): Awaitable<Swap> {
+    return this.#call('create', () => this.#store.create(selector, record, ttl, durability))
   }
 
-  replace(selector: Selector, version: Uint8Array, record: RecordBytes, ttl: number): Awaitable<Swap> {
-    return this.#call('replace', () => this.#store.replace(selector, version, record, ttl))
+  replace(
+    selector: Selector,
+    version: Uint8Array,
+    record: RecordBytes,
+    ttl: number,
+    durability?: Durability,
+  ): Awaitable<Swap> {
+    return this.#call('replace', () => this.#store.replace(selector, version, record, ttl, durability))
   }
 
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'> {
@@ -104,7 +122,7 @@ class Faulty implements FaultyStore {
     return this.#call('roll', () => this.#store.roll(user))
   }
 
-  bar(user: string, lifetime: number): Awaitable<Roll> {
+  bar(user: string, lifetime: number): Awaitable<Roll & Durable> {
     return this.#call('bar', () => this.#store.bar(user, lifetime))
   }
 
@@ -120,8 +138,12 @@ class Faulty implements FaultyStore {
     return this.#call('epoch', () => this.#store.epoch())
   }
 
-  moveEpoch(): Awaitable<number> {
+  moveEpoch(): Awaitable<{ readonly epoch: number } & Durable> {
     return this.#call('moveEpoch', () => this.#store.moveEpoch())
+  }
+
+  watch(watcher: StoreWatcher): void {
+    this.#store.watch?.(watcher)
   }
 
   stats(): StoreStats {

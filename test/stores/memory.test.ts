@@ -3,6 +3,7 @@ import { memoryStore } from 'holdfast/memory'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { endedMarker, versionOf } from '../../src/core/record.ts'
+import { DONE } from '../../src/core/store.ts'
 import { newSelector, record } from '../../src/testing/store-contract/harness.ts'
 
 const LONG = 3_600_000
@@ -14,7 +15,7 @@ describe('the memory store', () => {
   it('answers every method at once, without a promise', async () => {
     const store = memoryStore()
     const selector = newSelector()
-    expect(store.create(selector, record(1), LONG)).toEqual({ done: true })
+    expect(store.create(selector, record(1), LONG)).toEqual(DONE)
     expect(store.load(selector)).toEqual(record(1))
     expect(store.touch(selector, LONG)).toBe('touched')
     await store.close()
@@ -26,9 +27,9 @@ describe('the memory store', () => {
     for (const selector of selectors) await store.create(selector, record(1), LONG)
     expect(() => store.create(newSelector(), record(1), LONG)).toThrow('maxEntries: 4')
     expect(() => store.enroll('ada', newSelector(), LONG)).toThrow(StoreUnavailableError)
-    expect(store.replace(selectors[0]!, versionOf(record(1)), record(2), LONG)).toEqual({ done: true })
-    for (const selector of selectors) expect(store.end(selector, endedMarker('revoked'), LONG)).toEqual({ done: true })
-    expect(store.end(newSelector(), endedMarker('revoked'), LONG)).toEqual({ done: true })
+    expect(store.replace(selectors[0]!, versionOf(record(1)), record(2), LONG)).toEqual(DONE)
+    for (const selector of selectors) expect(store.end(selector, endedMarker('revoked'), LONG)).toEqual(DONE)
+    expect(store.end(newSelector(), endedMarker('revoked'), LONG)).toEqual(DONE)
   })
 
   it('I13: refuses what exceeds maxBytes with an error that names it, and keeps count when records shrink', async () => {
@@ -37,7 +38,7 @@ describe('the memory store', () => {
     await store.create(big, record(1, { body: new Uint8Array(900) }), LONG)
     expect(() => store.create(newSelector(), record(1, { body: new Uint8Array(200) }), LONG)).toThrow('maxBytes: 1000')
     await store.replace(big, versionOf(record(1)), record(2), LONG)
-    expect(store.create(newSelector(), record(1, { body: new Uint8Array(200) }), LONG)).toEqual({ done: true })
+    expect(store.create(newSelector(), record(1, { body: new Uint8Array(200) }), LONG)).toEqual(DONE)
   })
 
   it('I12, I13: forgets what has expired by itself, and has room again', async () => {

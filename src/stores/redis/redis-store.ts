@@ -1,7 +1,17 @@
 /** The store contract in the words of Redis: one command for each method, and one key for each command. */
 import { KIND_ENDED, USER_OFFSET, VERSION_OFFSET } from '../../core/record.ts'
 import { DONE } from '../../core/store.ts'
-import type { EndCondition, Enrolment, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../../core/store.ts'
+import type {
+  Durable,
+  EndCondition,
+  Enrolment,
+  RecordBytes,
+  Roll,
+  Selector,
+  Store,
+  StoreStats,
+  Swap,
+} from '../../core/store.ts'
 import { StoreUnavailableError } from '../../errors.ts'
 import type { Command, RedisClient, Reply } from './client.ts'
 import { Connection, type ConnectionSettings } from './connection.ts'
@@ -99,8 +109,9 @@ export class RedisStore implements Store {
     return rollOf(await this.#run(scripts.ROLL, 'read', this.#keys.user(user)))
   }
 
-  async bar(user: string, lifetime: number): Promise<Roll> {
-    return rollOf(await this.#run(scripts.BAR_USER, 'write', this.#keys.user(user), wholeMs(lifetime)))
+  async bar(user: string, lifetime: number): Promise<Roll & Durable> {
+    const reply = await this.#run(scripts.BAR_USER, 'write', this.#keys.user(user), wholeMs(lifetime))
+    return { ...rollOf(reply), durable: true }
   }
 
   async nextLease(): Promise<number> {
@@ -116,8 +127,8 @@ export class RedisStore implements Store {
     return { epoch: numberOf(epoch), now: numberOf(now) }
   }
 
-  async moveEpoch(): Promise<number> {
-    return numberOf(await this.#run(scripts.MOVE_EPOCH, 'write', this.#keys.ledger))
+  async moveEpoch(): Promise<{ readonly epoch: number } & Durable> {
+    return { epoch: numberOf(await this.#run(scripts.MOVE_EPOCH, 'write', this.#keys.ledger)), durable: true }
   }
 
   stats(): StoreStats {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { RecordBytes, Selector, Store, Swap } from '../../core/store.ts'
 
 export function assertDone(swap: Swap): void {
-  assert.deepEqual(swap, { done: true })
+  assert.deepEqual(swap, { done: true, durable: true })
 }
 
 /** The swap was refused, and `found` is what stood there. */

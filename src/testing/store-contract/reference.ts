@@ -68,7 +68,7 @@ export function judge(state: State, issued: Issued, answer: unknown, scale: Scal
     case 'epoch':
       return judgeEpoch(state, answer as { epoch: number; now: number }, scale)
     case 'moveEpoch':
-      return judgeMove(state, answer as number, scale)
+      return judgeMove(state, (answer as { epoch: number }).epoch, scale)
   }
 }
 

@@ -117,9 +117,9 @@ describe('an LMDB store', () => {
     expect(barred.notBefore).toBeGreaterThanOrEqual(enrolled.now)
     const later = await one.enroll('ada', newSelector(), LONG)
     expect(later.now).toBeGreaterThan(barred.notBefore)
-    const epoch = await one.moveEpoch()
+    const { epoch } = await one.moveEpoch()
     now -= 600_000
-    expect(await other.moveEpoch()).toBeGreaterThan(epoch)
+    expect((await other.moveEpoch()).epoch).toBeGreaterThan(epoch)
     expect((await other.epoch()).now).toBeGreaterThan(epoch)
   })
 
@@ -156,6 +156,12 @@ describe('an LMDB store', () => {
     const store = await open()
     await store.create(newSelector(), record(1), LONG)
     await store.close()
-    expect(readdirSync(directory).toSorted()).toEqual(['data.mdb', 'gate.mdb', 'gate.mdb-lock', 'holdfast.json', 'lock.mdb'])
+    expect(readdirSync(directory).toSorted()).toEqual([
+      'data.mdb',
+      'gate.mdb',
+      'gate.mdb-lock',
+      'holdfast.json',
+      'lock.mdb',
+    ])
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { endedMarker } from '../../../src/core/record.ts'
+import { DONE } from '../../../src/core/store.ts'
 import { OptionsError } from '../../../src/errors.ts'
 import { ioredisClient } from '../../../src/stores/redis/ioredis.ts'
 import { keysUnder } from '../../../src/stores/redis/keys.ts'
@@ -84,7 +85,7 @@ describe('a server that was killed', () => {
     const reading = opened.load(selector)
     await redis.start()
     expect(new Uint8Array((await reading) ?? [])).toEqual(record(1))
-    expect(await opened.replace(selector, version(1), record(2), LONG)).toEqual({ done: true })
+    expect(await opened.replace(selector, version(1), record(2), LONG)).toEqual(DONE)
     expect(await opened.nextLease()).toBeGreaterThan(lease)
   })
 
@@ -97,7 +98,7 @@ describe('a server that was killed', () => {
     await redis.start()
     expect(await opened.load(selector)).toBeUndefined()
     expect(await opened.replace(selector, version(1), record(2), LONG)).toEqual({ done: false, found: undefined })
-    expect(await opened.create(selector, record(3), LONG)).toEqual({ done: true })
+    expect(await opened.create(selector, record(3), LONG)).toEqual(DONE)
   })
 })
 

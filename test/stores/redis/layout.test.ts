@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { endedMarker } from '../../../src/core/record.ts'
 import type { Selector, Store } from '../../../src/core/store.ts'
+import { DONE } from '../../../src/core/store.ts'
 import type { RedisServer } from '../../support/redis-server.ts'
 import { LONG, newSelector, openStore, record, server, version } from './fixture.ts'
 
@@ -79,8 +80,8 @@ describe('commands', () => {
     await opened.replace(selector, version(1), record(2), LONG)
     await redis.cli('script', 'flush')
     const before = opened.stats().commands
-    expect(await opened.replace(selector, version(2), record(3), LONG)).toEqual({ done: true })
-    expect(await opened.replace(selector, version(3), record(4), LONG)).toEqual({ done: true })
+    expect(await opened.replace(selector, version(2), record(3), LONG)).toEqual(DONE)
+    expect(await opened.replace(selector, version(3), record(4), LONG)).toEqual(DONE)
     expect(opened.stats().commands - before).toBe(3)
   })
 })
@@ -103,8 +104,7 @@ describe('keys', () => {
     const other = await openStore({ url: redis.url, prefix: 'other:' })
     const selector = newSelector()
     const stores = [opened, shop, other]
-    for (const [at, store] of stores.entries())
-      expect(await store.create(selector, record(at), LONG)).toEqual({ done: true })
+    for (const [at, store] of stores.entries()) expect(await store.create(selector, record(at), LONG)).toEqual(DONE)
     await shop.enroll('ada', selector, LONG)
     expect((await opened.roll('ada')).entries).toEqual([])
     expect((await other.bar('ada', LONG)).entries).toEqual([])

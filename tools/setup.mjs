@@ -62,6 +62,8 @@ async function installPackages() {
 function npmInstall() {
   const args = ['install', '--no-save', '--include=dev', '--include=optional', '--no-audit', '--no-fund']
   args.push('--loglevel=error')
+  // Under `npm pack --dry-run` this npm would inherit the option, and install nothing.
+  args.push('--dry-run=false')
   const npm = process.env['npm_execpath']
   return npm?.endsWith('npm-cli.js') ? run(process.execPath, [npm, ...args]) : run('npm', args)
 }

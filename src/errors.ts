@@ -119,15 +119,20 @@ export class DataError extends HoldfastError {
   }
 }
 
-/** A limit was crossed. Nothing was written. */
+/**
+ * A limit was crossed. It is 500 and not 413: a session grows over many requests, so a smaller one seldom helps, and
+ * its sender cannot know. `queuedCommits` is 503, because that passes.
+ */
 export class LimitError extends HoldfastError {
   readonly code = 'ERR_LIMIT'
-  readonly status = 413
+  readonly status: 500 | 503
   /** The limit's name, as in the options: `recordSize`, `depth` … */
   readonly limit: string
 
-  constructor(limit: string, message: string, details?: ErrorDetails) {
-    super(message, details)
+  constructor(limit: string, message: string, details: ErrorDetails = {}) {
+    const passes = limit === 'queuedCommits'
+    super(message, passes ? { ...details, headers: { 'retry-after': '1', ...details.headers } } : details)
+    this.status = passes ? 503 : 500
     this.limit = limit
   }
 }

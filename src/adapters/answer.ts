@@ -29,11 +29,10 @@ interface Wording {
 
 /** The answer to a request that ended with this error: a page where the client prefers HTML, else problem+json. */
 export function answerFor(error: HoldfastError, accept: string | undefined): Answer {
-  const status = statusOf(error)
   const html = prefersHtml(accept)
-  const wording = wordingOf(error, status)
+  const wording = wordingOf(error)
   return {
-    status,
+    status: error.status,
     headers: {
       ...error.headers,
       'content-type': html ? 'text/html; charset=utf-8' : 'application/problem+json',
@@ -41,16 +40,11 @@ export function answerFor(error: HoldfastError, accept: string | undefined): Ans
       'x-content-type-options': 'nosniff',
       ...(html ? { 'content-security-policy': CSP } : {}),
     },
-    body: html ? pageOf(error, wording) : problemOf(error, status, wording),
+    body: html ? pageOf(error, wording) : problemOf(error, wording),
   }
 }
 
-/** A response that grew too long while it was held is nothing that the client did. */
-function statusOf(error: HoldfastError): number {
-  return error instanceof LimitError ? 500 : error.status
-}
-
-function wordingOf(error: HoldfastError, status: number): Wording {
+function wordingOf(error: HoldfastError): Wording {
   if (error instanceof CsrfError) {
     const [detail, advice] = sentences(REASONS[error.reason].visitor)
     return { title: 'This was not carried out', detail, advice }
@@ -75,8 +69,16 @@ function wordingOf(error: HoldfastError, status: number): Wording {
   if (error instanceof SessionEndedError) {
     return { title: 'Your session is over', detail: 'You are no longer signed in.', advice: 'Please sign in again.' }
   }
+  if (error instanceof LimitError && error.status === 503) {
+    return {
+      title: 'Please try again in a moment',
+      detail:
+        'Too many changes of your session came at once, and this one was not saved. You have not been signed out.',
+      advice: 'Wait a few seconds, then try again.',
+    }
+  }
   return {
-    title: STATUS_CODES[status] ?? 'Error',
+    title: STATUS_CODES[error.status] ?? 'Error',
     detail: 'Something went wrong on our side, and this was not carried out.',
     advice: 'If it happens again, please tell the operator of this site the code below.',
   }
@@ -88,7 +90,8 @@ function sentences(text: string): [string, string] {
   return end < 0 ? [text, ''] : [text.slice(0, end + 1), text.slice(end + 2)]
 }
 
-function problemOf(error: HoldfastError, status: number, wording: Wording): string {
+function problemOf(error: HoldfastError, wording: Wording): string {
+  const { status } = error
   return JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',

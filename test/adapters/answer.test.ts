@@ -24,9 +24,17 @@ const errors: readonly (readonly [string, HoldfastError, number])[] = [
   ['a forgery', new CsrfError('origin-refused', 'secret detail'), 403],
   ['data that cannot be kept', new DataError('cart[0]', 'secret detail'), 500],
   ['a response too long to hold', new LimitError('heldBody', 'secret detail'), 500],
+  ['a session too large to keep', new LimitError('recordSize', 'secret detail'), 500],
+  ['too many changes at once', new LimitError('queuedCommits', 'secret detail'), 503],
 ]
 
 describe.each(errors)('the answer to %s', (_name, error, status) => {
+  it("has the error's own status, which is what an application gets that wants the errors itself", () => {
+    expect(error.status).toBe(status)
+    expect(answerFor(error, undefined).status).toBe(status)
+    if (status === 503) expect(error.headers['retry-after']).toMatch(/^[0-9]+$/)
+  })
+
   it('is a problem for programs (RFC 9457)', () => {
     const answer = answerFor(error, 'application/json')
     expect(answer.status).toBe(status)

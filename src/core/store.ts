@@ -98,7 +98,10 @@ export interface Store {
     durability?: Durability,
   ): Awaitable<Swap>
 
-  /** Moves the expiry of a live record, and of nothing else. */
+  /**
+   * Moves the expiry of a live record further away, and of nothing else. An expiry that is later already stays, and the
+   * answer is `touched` all the same: a touch with an older view must not cut the life that a newer record was given.
+   */
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'>
 
   /**

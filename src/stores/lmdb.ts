@@ -113,7 +113,8 @@ class LmdbStore implements Store {
     const expires = this.#now() + ttl
     return this.#need(recordKey(selector), (found) => {
       if (found === undefined) return { answer: 'absent' }
-      return isEnded(found.payload) ? { answer: 'ended' } : { answer: 'touched', payload: found.payload, expires }
+      if (isEnded(found.payload)) return { answer: 'ended' }
+      return found.expires >= expires ? { answer: 'touched' } : { answer: 'touched', payload: found.payload, expires }
     })
   }
 

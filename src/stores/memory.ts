@@ -110,7 +110,8 @@ class MemoryStore implements Store {
     const found = this.#find(selector)
     if (found === undefined) return 'absent'
     if (isEnded(found)) return 'ended'
-    this.#values.set(selector, { value: found, expires: this.#now() + ttl })
+    const expires = Math.max(this.#now() + ttl, this.#values.get(selector)?.expires ?? 0)
+    this.#values.set(selector, { value: found, expires })
     return 'touched'
   }
 

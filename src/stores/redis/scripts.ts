@@ -54,7 +54,7 @@ export const TOUCH: Script = script(
   'allow-oom',
   `
 local kind = redis.call('GETRANGE', KEYS[1], 0, 0)
-if kind ~= '' and kind ~= '\\0' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+if kind ~= '' and kind ~= '\\0' then redis.call('PEXPIRE', KEYS[1], ARGV[1], 'GT') end
 return kind
 `,
 )

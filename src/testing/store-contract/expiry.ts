@@ -115,11 +115,28 @@ function touchRules(rule: Rule): void {
     await assertStored(stores, selector, undefined)
   })
 
-  rule('a touch may bring the expiry nearer', async ({ store, unit, advance }) => {
+  rule(
+    'a touch never brings the expiry nearer: not that of the record it knew, nor that of a newer one',
+    async ({ servers, unit, advance }) => {
+      const stores = await servers(2)
+      const selector = newSelector()
+      await stores[0]!.create(selector, record(1), 4 * unit)
+      assert.equal(await stores[1]!.touch(selector, unit), 'touched')
+      await advance(2)
+      await assertStored(stores, selector, record(1))
+      await stores[0]!.replace(selector, version(1), record(2), 9 * unit)
+      assert.equal(await stores[1]!.touch(selector, unit), 'touched')
+      await advance(3)
+      await assertStored(stores, selector, record(2))
+    },
+  )
+
+  rule('a touch does not undo a replace that brought the expiry nearer', async ({ store, unit, advance }) => {
     const selector = newSelector()
     await store.create(selector, record(1), LONG)
+    await store.replace(selector, version(1), record(2), 3 * unit)
     assert.equal(await store.touch(selector, unit), 'touched')
-    await advance(2)
+    await advance(4)
     await assertStored(store, selector, undefined)
   })
 

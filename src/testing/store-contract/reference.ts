@@ -108,7 +108,8 @@ function judgeTouch(state: State, key: Selector, ttl: number, answer: unknown): 
   const found = valueOf(state, key)
   if (found === undefined) return answer === 'absent' ? state : undefined
   if (isEnded(found)) return answer === 'ended' ? state : undefined
-  return answer === 'touched' ? put(state, key, found, ttl) : undefined
+  if (answer !== 'touched') return undefined
+  return put(state, key, found, Math.max(ttl, state.values[key]!.expires - state.now))
 }
 
 function judgeLease(

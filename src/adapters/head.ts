@@ -45,12 +45,10 @@ export function privateHead(head: string, cookies: readonly string[] = []): stri
 
 /** `Cache-Control` for an answer with a cookie of ours: no shared cache keeps it (RFC 9111, section 5.2.2). */
 export function privateCacheControl(values: readonly string[]): string {
-  const text = values.filter((value) => value.trim() !== '').join(', ')
-  const directives = text.match(DIRECTIVE)?.map((directive) => directive.trim()) ?? []
-  if (directives.some((directive) => /^(?:private|no-store)$/i.test(directive))) return text
-  return ['private', ...directives.filter((directive) => !/^(?:public|private|s-maxage)(?:=|$)/i.test(directive))].join(
-    ', ',
-  )
+  const directives = values.join(',').match(DIRECTIVE) ?? []
+  if (directives.some((directive) => /^(?:private|no-store)$/i.test(directive))) return directives.join(', ')
+  const kept = directives.filter((directive) => !/^(?:public|private|s-maxage)\s*(?:=|$)/i.test(directive))
+  return ['private', ...kept].join(', ')
 }
 const DIRECTIVE = /[^\s,="]+(?:\s*=\s*(?:"(?:\\.|[^"\\])*"|[^\s,"]*))?/g
 

@@ -34,6 +34,28 @@ function slowWrites(operation: string): number {
   return operation === 'create' || operation === 'replace' ? 60 : 0
 }
 
+describe('Cache-Control of a reply that sets a cookie', () => {
+  it.each([
+    [undefined, 'private'],
+    ['', 'private'],
+    ['private', 'private'],
+    ['private, max-age=60', 'private, max-age=60'],
+    [', no-store', 'no-store'],
+    ['public', 'private'],
+  ])("'%s' is sent as '%s', to the byte", async (own, sent) => {
+    const { sessions } = await shopSessions()
+    const app = fastify()
+    await app.register(holdfast, { sessions })
+    app.get('/', async (request, reply) => {
+      sessions.of(request).data.count = 1
+      if (own !== undefined) reply.header('cache-control', own)
+      return 'kept'
+    })
+    const reply = await (await serve(app))()
+    expect(reply.raw.match(/^cache-control:.*$/gim)?.map((line) => line.trimEnd())).toEqual([`Cache-Control: ${sent}`])
+  })
+})
+
 describe('the plugin', () => {
   it('is not encapsulated: it holds for the whole application it is registered in', async () => {
     const { sessions } = await shopSessions()

@@ -24,6 +24,11 @@ describe('Cache-Control of an answer with a cookie of ours', () => {
   it('is judged over several headers', () => {
     expect(privateCacheControl(['public', 'no-store'])).toBe('public, no-store')
     expect(privateCacheControl(['public', 'max-age=1'])).toBe('private, max-age=1')
+    expect(privateCacheControl([' private', '', ' max-age=1'])).toBe('private, max-age=1')
+  })
+
+  it.each([' private', 'private ', ', private', 'private,,'])("has no empty part left of '%s'", (given) => {
+    expect(privateCacheControl([given])).toBe('private')
   })
 })
 

@@ -1,7 +1,7 @@
 /** The secret of an application that names none: outside production, and only where no server is shared. */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 import { hasSecret, type Settings } from '../core/options.ts'
 import type { Store } from '../core/store.ts'
@@ -23,21 +23,34 @@ export function findSecret(
       'A secret is needed, the same on every server: secret: process.env.SESSION_SECRET. Make one with: openssl rand -base64 32',
     )
   }
+  const file = typeof store === 'string' && store.startsWith('lmdb:') ? resolve(`${lmdbPath(store)}.secret`) : undefined
+  const found = file === undefined ? randomBytes(32) : kept(file)
+  const where =
+    file === undefined
+      ? 'for this process alone, and is gone with it'
+      : `and is kept in ${file}, for all who use this store`
   settings.log.warn(
-    { option: 'secret' },
-    'No secret was given, so one was made up. Give one before there is more than one server.',
+    { option: 'secret', file },
+    `No secret was given, so one was made up ${where}. For production make one (openssl rand -base64 32) and give it to every server: secret: process.env.SESSION_SECRET.`,
   )
-  return typeof store === 'string' && store.startsWith('lmdb:') ? kept(`${lmdbPath(store)}.secret`) : randomBytes(32)
+  return found
 }
 
 /** The secret in a file, made by whichever process comes first. */
 function kept(file: string): string {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makeOnce(file)
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new OptionsError('secret', `The made-up secret cannot be kept in ${file}. Give a secret.`, { cause: error })
+  }
+}
+
+function makeOnce(file: string): void {
   try {
     writeFileSync(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw new OptionsError('secret', `The made-up secret cannot be kept in ${file}. Give a secret.`, { cause: error })
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
-  return readFileSync(file, 'utf8')
 }

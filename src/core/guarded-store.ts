@@ -9,9 +9,11 @@ import type {
   Durability,
   Durable,
   EndCondition,
+  Patched,
   RecordBytes,
   Roll,
   Selector,
+  Span,
   Store,
   StoreStats,
   StoreWatcher,
@@ -69,6 +71,10 @@ export class GuardedStore implements Store {
     durability?: Durability,
   ): Awaitable<Swap> {
     return this.#call('replace', 'unknown', () => this.#store.replace(selector, version, record, ttl, durability))
+  }
+
+  patch(selector: Selector, expected: Span, written: Span, ttl: number, durability?: Durability): Awaitable<Patched> {
+    return this.#call('patch', 'unknown', () => this.#store.patch(selector, expected, written, ttl, durability))
   }
 
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'> {

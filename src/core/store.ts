@@ -51,6 +51,17 @@ export interface StoreWatcher {
   replaced(): void
 }
 
+/** Some bytes of a record, and where they stand. */
+export interface Span {
+  readonly at: number
+  readonly bytes: Uint8Array
+}
+
+/** The answer of a patch: the whole record as it is now, or what stood there instead. */
+export type Patched =
+  | ({ readonly done: true; readonly record: RecordBytes } & Durable)
+  | { readonly done: false; readonly found: RecordBytes | undefined }
+
 /** A condition on ending a visit: only in this version, or only while it belongs to this user. */
 export type EndCondition = { readonly version: Uint8Array } | { readonly user: string }
 
@@ -97,6 +108,12 @@ export interface Store {
     ttl: number,
     durability?: Durability,
   ): Awaitable<Swap>
+
+  /**
+   * Overwrites some bytes of a live record in which others are as expected, whatever its version, and sets its expiry.
+   * Both spans lie within the record, which keeps its length. `found` otherwise. Reads and claims in one step.
+   */
+  patch(selector: Selector, expected: Span, written: Span, ttl: number, durability?: Durability): Awaitable<Patched>
 
   /**
    * Moves the expiry of a live record further away, and of nothing else. An expiry that is later already stays, and the

@@ -11,6 +11,7 @@ const METHODS: readonly (keyof Store)[] = [
   'load',
   'create',
   'replace',
+  'patch',
   'touch',
   'end',
   'remaining',

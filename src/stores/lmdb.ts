@@ -7,13 +7,24 @@
  */
 import { isEnded } from '../core/record.ts'
 import { DONE } from '../core/store.ts'
-import type { Durable, EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../core/store.ts'
+import type {
+  Durable,
+  EndCondition,
+  Patched,
+  RecordBytes,
+  Roll,
+  Selector,
+  Span,
+  Store,
+  StoreStats,
+  Swap,
+} from '../core/store.ts'
 import { OptionsError, StoreUnavailableError } from '../errors.ts'
 import type { Change, Environment } from './lmdb/environment.ts'
 import type { Entry } from './lmdb/entry.ts'
 import { holdEnvironment, type Hold } from './lmdb/shared.ts'
 import { decodeUser, encodeUser } from './lmdb/user-bytes.ts'
-import { judgeEnd, mayReplace } from './rules.ts'
+import { judgeEnd, mayReplace, patched } from './rules.ts'
 import { UserIndex } from './user-index.ts'
 
 export interface LmdbStoreOptions {
@@ -107,6 +118,15 @@ class LmdbStore implements Store {
     return this.#change(recordKey(selector), (found) =>
       mayReplace(found?.payload, version) ? { answer: DONE, payload: record, expires } : refused(found),
     )
+  }
+
+  async patch(selector: Selector, expected: Span, written: Span, ttl: number): Promise<Patched> {
+    const expires = this.#now() + ttl
+    return this.#change<Patched>(recordKey(selector), (found) => {
+      const record = patched(found?.payload, expected, written)
+      if (record === undefined) return { answer: { done: false, found: found?.payload } }
+      return { answer: { done: true, durable: true, record }, payload: record, expires }
+    })
   }
 
   async touch(selector: Selector, ttl: number): Promise<'touched' | 'absent' | 'ended'> {

@@ -4,9 +4,20 @@
  */
 import { isEnded } from '../core/record.ts'
 import { DONE } from '../core/store.ts'
-import type { Durable, EndCondition, RecordBytes, Roll, Selector, Store, StoreStats, Swap } from '../core/store.ts'
+import type {
+  Durable,
+  EndCondition,
+  Patched,
+  RecordBytes,
+  Roll,
+  Selector,
+  Span,
+  Store,
+  StoreStats,
+  Swap,
+} from '../core/store.ts'
 import { OptionsError, StoreUnavailableError } from '../errors.ts'
-import { judgeEnd, mayReplace } from './rules.ts'
+import { judgeEnd, mayReplace, patched } from './rules.ts'
 import { UserIndex } from './user-index.ts'
 
 export interface MemoryStoreOptions {
@@ -103,6 +114,15 @@ class MemoryStore implements Store {
     this.#makeRoom(record.length - found.length)
     this.#put(selector, record, ttl)
     return DONE
+  }
+
+  patch(selector: Selector, expected: Span, written: Span, ttl: number): Patched {
+    this.#command()
+    const found = this.#find(selector)
+    const record = patched(found, expected, written)
+    if (record === undefined) return { done: false, found }
+    this.#put(selector, record, ttl)
+    return { done: true, durable: true, record }
   }
 
   touch(selector: Selector, ttl: number): 'touched' | 'absent' | 'ended' {

@@ -5,9 +5,11 @@ import type {
   Durability,
   Durable,
   EndCondition,
+  Patched,
   RecordBytes,
   Roll,
   Selector,
+  Span,
   Store,
   StoreStats,
   StoreWatcher,
@@ -100,6 +102,10 @@ class Faulty implements FaultyStore {
     durability?: Durability,
   ): Awaitable<Swap> {
     return this.#call('replace', () => this.#store.replace(selector, version, record, ttl, durability))
+  }
+
+  patch(selector: Selector, expected: Span, written: Span, ttl: number, durability?: Durability): Awaitable<Patched> {
+    return this.#call('patch', () => this.#store.patch(selector, expected, written, ttl, durability))
   }
 
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'> {

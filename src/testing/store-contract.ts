@@ -17,6 +17,7 @@ import type { ContractHarness, TestRunner } from './store-contract/harness.ts'
 import { leaseRules } from './store-contract/leases.ts'
 import { lifecycleRules } from './store-contract/lifecycle.ts'
 import { modelRules } from './store-contract/model.ts'
+import { patchRules } from './store-contract/patches.ts'
 import { recordRules } from './store-contract/records.ts'
 import { userRules } from './store-contract/users.ts'
 
@@ -34,6 +35,7 @@ export type { ContractFixture, ContractHarness, TestRunner } from './store-contr
 export function storeContract(name: string, harness: ContractHarness, runner: TestRunner): void {
   const parts = [
     recordRules,
+    patchRules,
     expiryRules,
     endRules,
     userRules,

@@ -5,9 +5,11 @@ import type {
   Durable,
   EndCondition,
   Enrolment,
+  Patched,
   RecordBytes,
   Roll,
   Selector,
+  Span,
   Store,
   StoreStats,
   Swap,
@@ -79,6 +81,15 @@ export class RedisStore implements Store {
         wholeMs(ttl),
       ),
     )
+  }
+
+  async patch(selector: Selector, expected: Span, written: Span, ttl: number): Promise<Patched> {
+    const spans = [String(expected.at), bufferOf(expected.bytes), String(written.at), bufferOf(written.bytes)]
+    const reply = await this.#run(scripts.PATCH, 'write', this.#keys.record(selector), ...spans, wholeMs(ttl))
+    const [done, found = null] = listOf(reply)
+    const record = bytesOf(found)
+    if (done !== 1 || record === undefined) return { done: false, found: record }
+    return { done: true, durable: true, record }
   }
 
   async touch(selector: Selector, ttl: number): Promise<'touched' | 'absent' | 'ended'> {

@@ -49,6 +49,26 @@ return 1
 `,
 )
 
+/**
+ * `expectedAt expected writtenAt written ttl` → 1 and the record with the bytes written, or 0 and what stood there
+ * instead. Places count from 0.
+ */
+export const PATCH: Script = script(
+  '',
+  `
+local found = redis.call('GET', KEYS[1])
+local from = tonumber(ARGV[1])
+if not found or string.sub(found, 1, 1) == '\\0' or string.sub(found, from + 1, from + #ARGV[2]) ~= ARGV[2] then
+  return {0, found}
+end
+local at = tonumber(ARGV[3])
+if at + #ARGV[4] > #found then return {0, found} end
+local record = string.sub(found, 1, at) .. ARGV[4] .. string.sub(found, at + #ARGV[4] + 1)
+redis.call('SET', KEYS[1], record, 'PX', ARGV[5])
+return {1, record}
+`,
+)
+
 /** `ttl` → the first byte of what was there; empty where nothing was. */
 export const TOUCH: Script = script(
   'allow-oom',

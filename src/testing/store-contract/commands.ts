@@ -1,5 +1,5 @@
 /** Random commands for the model-based part: what servers ask of a store, and how it is asked. */
-import { endedMarker } from '../../core/record.ts'
+import { endedMarker, VERSION_OFFSET } from '../../core/record.ts'
 import type { Awaitable, EndCondition, RecordBytes, Selector, Store } from '../../core/store.ts'
 import { hex } from './expect.ts'
 import { record, selectorOf, version } from './harness.ts'
@@ -15,6 +15,8 @@ export type Command = { readonly server: number } & (
       readonly ttl: number
     }
   | { readonly name: 'touch'; readonly key: Selector; readonly ttl: number }
+  /** Gives the record in the version that its server has seen another version. */
+  | { readonly name: 'patch'; readonly key: Selector; readonly write: number; readonly ttl: number }
   | {
       readonly name: 'end'
       readonly key: Selector
@@ -85,6 +87,7 @@ function randomCommand(random: (below: number) => number, write: number): Comman
     'replace',
     'touch',
     'touch',
+    'patch',
     'end',
     'end',
     'remaining',
@@ -102,6 +105,7 @@ function randomCommand(random: (below: number) => number, write: number): Comman
   if (name === 'load' || name === 'remaining') return { server, name, key }
   if (name === 'create' || name === 'replace') return { server, name, key, write, user: pick([...USERS, '']), ttl }
   if (name === 'touch') return { server, name, key, ttl }
+  if (name === 'patch') return { server, name, key, write, ttl }
   if (name === 'end')
     return {
       server,
@@ -146,6 +150,10 @@ export function send(store: Store, { command, seen, bytes, condition }: Issued, 
       return store.create(command.key, bytes, command.ttl * unit)
     case 'replace':
       return store.replace(command.key, seen, bytes, command.ttl * unit)
+    case 'patch': {
+      const written = { at: VERSION_OFFSET, bytes: version(command.write, command.server) }
+      return store.patch(command.key, { at: VERSION_OFFSET, bytes: seen }, written, command.ttl * unit)
+    }
     case 'touch':
       return store.touch(command.key, command.ttl * unit)
     case 'end':

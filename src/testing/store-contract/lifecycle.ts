@@ -61,6 +61,7 @@ function everyMethod(store: Store): Record<string, () => Awaitable<unknown>> {
     remaining: () => store.remaining(selector),
     create: () => store.create(selector, record(1), LONG),
     replace: () => store.replace(selector, version(1), record(2), LONG),
+    patch: () => store.patch(selector, { at: 9, bytes: record(1).subarray(9, 10) }, { at: 1, bytes: version(2) }, LONG),
     touch: () => store.touch(selector, LONG),
     end: () => store.end(selector, endedMarker('revoked'), LONG),
     enroll: () => store.enroll('ada', selector, LONG),

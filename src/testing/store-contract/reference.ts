@@ -3,10 +3,11 @@
  * state after it, or that the answer is wrong. Times are in units since the run began, except those that the
  * store itself gave out.
  */
-import { isEnded, userOf, versionOf } from '../../core/record.ts'
-import type { RecordBytes, Roll, Selector, Swap } from '../../core/store.ts'
+import { isEnded, userOf, VERSION_OFFSET, versionOf } from '../../core/record.ts'
+import type { Patched, RecordBytes, Roll, Selector, Swap } from '../../core/store.ts'
 import { LIFETIME, type Issued } from './commands.ts'
 import { hex } from './expect.ts'
+import { version } from './harness.ts'
 
 interface Held<Value> {
   readonly value: Value
@@ -54,6 +55,8 @@ export function judge(state: State, issued: Issued, answer: unknown, scale: Scal
     case 'replace':
     case 'end':
       return judgeSwap(state, issued, answer as Swap)
+    case 'patch':
+      return judgePatch(state, issued, answer as Patched)
     case 'touch':
       return judgeTouch(state, command.key, command.ttl, answer)
     case 'enroll':
@@ -102,6 +105,16 @@ function mayPut({ command, seen, condition }: Issued, found: RecordBytes | undef
   if (command.name === 'replace') return found !== undefined && !isEnded(found) && hex(versionOf(found)) === hex(seen)
   if (found === undefined || isEnded(found) || condition === undefined) return true
   return 'user' in condition ? userOf(found) === condition.user : hex(versionOf(found)) === hex(condition.version)
+}
+
+function judgePatch(state: State, { command, seen }: Issued, answer: Patched): State | undefined {
+  if (command.name !== 'patch') return undefined
+  const found = valueOf(state, command.key)
+  if (found === undefined || isEnded(found) || hex(versionOf(found)) !== hex(seen))
+    return !answer.done && hex(answer.found) === hex(found) ? state : undefined
+  const record = Uint8Array.from(found)
+  record.set(version(command.write, command.server), VERSION_OFFSET)
+  return answer.done && hex(answer.record) === hex(record) ? put(state, command.key, record, command.ttl) : undefined
 }
 
 function judgeTouch(state: State, key: Selector, ttl: number, answer: unknown): State | undefined {

@@ -57,6 +57,11 @@ export class Visitor {
     return this.page.locator('main').innerText()
   }
 
+  /** What the session and its store did for this step, line by line: form, token, session, version, store, commit, conflicts. */
+  facts(): Promise<string[]> {
+    return this.page.locator('.facts dd').allInnerTexts()
+  }
+
   async signIn(name = 'visitor'): Promise<void> {
     await this.page.getByLabel('Your name').fill(name)
     await this.press('Sign in')

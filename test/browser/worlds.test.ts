@@ -67,14 +67,40 @@ describe('the shared world', () => {
   it('keeps one session and counts its versions up, whichever server answers', async () => {
     const visitor = await arrive('shared')
     await visitor.signIn()
-    const sight = async (): Promise<string[]> => visitor.page.locator('.facts dd').allInnerTexts()
-    const [, , handle, version] = await sight()
+    const [, , handle, version] = await visitor.facts()
     await visitor.press('Continue')
-    const [, token, handleAfter, versionAfter, store, commit] = await sight()
+    const [, token, handleAfter, versionAfter, store, commit] = await visitor.facts()
     expect({ token, handleAfter }).toEqual({ token: 'accepted', handleAfter: handle })
     expect(Number(versionAfter)).toBe(Number(version) + 1)
     expect(store).toMatch(/load read the session: found[\s\S]*replace/)
     expect(commit).toMatch(/^saved/)
+  })
+
+  it('tells what each call to the store is for, and no two calls of a sign-in for the same', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn()
+    const trips = await visitor.page.locator('.trips li').allInnerTexts()
+    expect(trips).toContain('enroll enter it in the user’s list')
+    expect(trips).toContain('enroll look whether the user was revoked meanwhile')
+    expect(new Set(trips).size).toBe(trips.length)
+  })
+
+  it('tells that a sign-out has ended the session', async () => {
+    const visitor = await arrive('shared')
+    await visitor.signIn()
+    await visitor.press('Sign out')
+    const [, token, handle, , store, commit] = await visitor.facts()
+    expect([token, handle]).toEqual(['accepted', 'ended by this step'])
+    expect(store).toContain('end put the mark of its end in its place')
+    expect(commit).toBe('ended: the session is over; nothing brings it back')
+    await visitor.page.goto(`${demonstration.url}/shared/`)
+    expect((await visitor.facts()).slice(2)).toEqual([
+      'nothing stored yet',
+      '–',
+      'no trip',
+      'unchanged: no change to write',
+      '0',
+    ])
   })
 
   it('sends nothing but the page itself through the alternation', async () => {
@@ -150,6 +176,11 @@ describe('the memory world', () => {
     expect(text).toContain('Your form was refused, and nothing was transferred.')
     expect(text).toContain(`Server ${maker} made this form and keeps your session in its own memory.`)
     expect(text).toContain(`server ${other(maker)}, which has never heard of that session`)
+    expect(text).toContain(
+      `Server ${other(maker)} finds nothing in its memory and can only take the session for one that is over.`,
+    )
+    const [, token, handle] = await visitor.facts()
+    expect([token, handle]).toEqual(['refused: of a session not known here', 'not known to this server'])
   })
 
   it('refuses it again after the form was opened again', async () => {
@@ -195,7 +226,10 @@ describe('the sticky world', () => {
     await visitor.page.waitForTimeout(300)
     await visitor.press('Continue')
     expect(await visitor.told()).toEqual({ madeBy: pinned, answeredBy: pinned, refused: true })
-    expect(await visitor.text()).toContain(`Server ${pinned} made this form, but has been started again since.`)
+    const text = await visitor.text()
+    expect(text).toContain(
+      `Server ${pinned} made this form, and kept your session in its own memory, where it is no more`,
+    )
   })
 })
 

@@ -30,9 +30,18 @@ export interface SessionSight {
 /** What became of the CSRF token that came along. */
 export type TokenSight = 'none sent' | 'accepted' | CsrfReason
 
+export interface TripSight {
+  readonly what: string
+  readonly answer: string
+  readonly milliseconds: number
+}
+
+/** What became of the session: what its last commit did, or that it was ended, which is no commit. */
+export type Outcome = CommitOutcome | 'ended'
+
 export interface WorkSight {
-  readonly trips: ReadonlyArray<{ readonly what: string; readonly answer: string; readonly milliseconds: number }>
-  readonly outcome: CommitOutcome
+  readonly trips: readonly TripSight[]
+  readonly outcome: Outcome
   readonly conflicts: number
 }
 

@@ -1,9 +1,9 @@
 /** What happened, in plain words. Nothing here is guessed: where a cause is not known, it says what is. */
-import type { CommitOutcome, CsrfReason } from 'holdfast'
+import type { CsrfReason } from 'holdfast'
 
 import { otherServer } from '../worlds.ts'
 import { html, type Html } from './html.ts'
-import { address, type Page, type View } from './view.ts'
+import { address, type Outcome, type Page, type TripSight, type View } from './view.ts'
 
 /** The one sentence over the diagram. */
 export function whatHappened({ server, madeBy, token }: View): string {
@@ -22,13 +22,26 @@ export function refusedPage(view: View, reason: CsrfReason): Page {
     status: 403,
     body: html`<div class="notice bad" role="alert">
         <p><strong>Your form was refused, and nothing was transferred.</strong></p>
-        ${whyRefused(view, reason)}
-        <p class="small">In Holdfast’s words: <code>${reason}</code></p>
+        ${whyRefused(view, reason)} ${inItsWords(view, reason)}
       </div>
       <p class="actions">
         ${wayOn(view)} ${world.id !== 'shared' && html`<a href="/shared/">The same visit in the shared world</a>`}
       </p>`,
   }
+}
+
+/** A session that a server has never heard of and one that is over look alike to it: it finds nothing. */
+export function isUnknownHere({ world, session }: View): boolean {
+  return world.store === 'own' && session.status === 'lapsed'
+}
+
+function inItsWords(view: View, reason: CsrfReason): Html {
+  if (reason !== 'session-ended' || !isUnknownHere(view))
+    return html`<p class="small">In Holdfast’s words: <code>${reason}</code></p>`
+  return html`<p class="small">
+    Server ${view.server} finds nothing in its memory and can only take the session for one that is over. In Holdfast’s
+    words: <code>${reason}</code>
+  </p>`
 }
 
 /** In the memory world the other server still knows the visitor; elsewhere a lapsed session is over. */
@@ -55,8 +68,8 @@ function whyRefused(view: View, reason: CsrfReason): Html {
   }
   if (madeBy === server) {
     return html`<p>
-      Server ${server} made this form, but has been started again since. It kept your session in its own memory, and
-      that went with the process: you are signed out.
+      Server ${server} made this form, and kept your session in its own memory, where it is no more: the process was
+      killed and started again, or the session ran out of time. You are signed out.
     </p>`
   }
   return world.balancing === 'pins' ? outOfReach(view) : neverHeard(view)
@@ -97,22 +110,30 @@ export const SIGNED_OUT: Html = html`<p class="notice good">
   You are signed out. Every form of that session is refused from now on, on both servers.
 </p>`
 
-/** What a commit did, in a sentence. */
-export const OUTCOMES: Readonly<Record<CommitOutcome, string>> = {
-  unchanged: 'nothing to write',
+/** What became of the session, in a sentence. */
+export const OUTCOMES: Readonly<Record<Outcome, string>> = {
+  unchanged: 'no change to write',
   touched: 'only the time of the last visit moves',
   saved: 'written before this page was sent',
   merged: 'written together with another request’s change',
   gone: 'the session is over; the change was dropped',
+  ended: 'the session is over; nothing brings it back',
 }
 
-/** What each call to the store is for. */
-export const CALLS: Readonly<Record<string, string>> = {
+/** What a call to the store is for. `before`: the one before it, of the same step. */
+export function callWords({ what }: TripSight, before: TripSight | undefined): string {
+  const written = (before?.what === 'create' || before?.what === 'replace') && before.answer === 'done'
+  // A sign-in enters the user's list before it writes, and asks again after: a revocation may have come in between.
+  if (what === 'enroll' && written) return 'look whether the user was revoked meanwhile'
+  return CALLS[what] ?? ''
+}
+
+const CALLS: Readonly<Record<string, string>> = {
   load: 'read the session',
   create: 'store it for the first time',
   replace: 'write, if unchanged since it was read',
   touch: 'move the idle deadline',
-  end: 'mark it as ended, on every server',
+  end: 'put the mark of its end in its place',
   enroll: 'enter it in the user’s list',
   withdraw: 'take it off the user’s list',
   roll: 'read the user’s list',

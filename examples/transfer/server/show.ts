@@ -8,7 +8,7 @@ import type { Page, TokenSight, View } from '../pages/view.ts'
 import type { Fields, Ledger } from '../transfer.ts'
 import { isServerName, type ServerName, type World } from '../worlds.ts'
 import type { Here } from './here.ts'
-import { workOf } from './trips.ts'
+import { workOf, type Trip } from './trips.ts'
 
 export type Show = (
   request: Request,
@@ -32,7 +32,11 @@ export function showing(world: World, sessions: Sessions<Ledger>, here: Here): S
       surroundings: here.surroundings,
       session: { status, handle, version, userId },
       token: tokenSight(request, refusal),
-      work: { trips, outcome: outcomes.at(-1) ?? last, conflicts: sessions.stats().conflicts - conflictsBefore },
+      work: {
+        trips,
+        outcome: hasEnded(trips) ? 'ended' : (outcomes.at(-1) ?? last),
+        conflicts: sessions.stats().conflicts - conflictsBefore,
+      },
       hidden: html`${trusted(session.csrf.field())}<input type="hidden" name="madeBy" value="${here.name}" />`,
     }
     const shown = page(view)
@@ -48,6 +52,10 @@ const HEADERS = {
   'cache-control': 'private, no-cache',
   'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
+}
+
+function hasEnded(trips: readonly Trip[]): boolean {
+  return trips.some(({ what, answer }) => what === 'end' && answer === 'done')
 }
 
 /** The server that made the form that came, by the form's own word: good enough to show, for nothing else. */

@@ -2,7 +2,17 @@
 import { send, type Answer, type Browser } from '../browser.ts'
 import { startCuttingProxy } from '../cutting-proxy.ts'
 import type { Site } from '../site.ts'
-import { grownOld, inLanes, jsonOf, signedIn, tallyOf, who, WITH_SHORT_GRACE, type Race, type Who } from './race.ts'
+import {
+  inLanes,
+  jsonOf,
+  signedIn,
+  signedInBefore,
+  tallyOf,
+  who,
+  WITH_SHORT_GRACE,
+  type Race,
+  type Who,
+} from './race.ts'
 
 /** One thing to try, lose the answer of, and try again. Answers what is wrong. */
 interface Trial {
@@ -27,11 +37,7 @@ const TRIALS: readonly Trial[] = [
   },
   {
     name: 'the id renewed',
-    begin: async (site, user) => {
-      const browser = await signedIn(site, user)
-      await grownOld()
-      return browser
-    },
+    begin: signedInBefore,
     path: () => '/renew',
     judge: async (asked, user, browser) => signedInAs(asked, user) ?? (await onlyOne(browser, user)),
   },
@@ -73,10 +79,7 @@ export const lostAnswers: Race = {
     const results = await inLanes(rounds, 25, (round) =>
       loseAndRetry(site, TRIALS[round % TRIALS.length] as Trial, round),
     )
-    return tallyOf(
-      rounds,
-      results.filter((result) => result !== undefined),
-    )
+    return tallyOf(rounds, results)
   },
 }
 

@@ -1,4 +1,6 @@
 /** What a race is, and what comes out of it. */
+import { setTimeout as pause } from 'node:timers/promises'
+
 import type { Answer, Browser } from '../browser.ts'
 import type { Site, SiteOptions } from '../site.ts'
 
@@ -66,7 +68,14 @@ export const WITH_SHORT_GRACE: SiteOptions = { graceTimeout: `${SHORT_GRACE}ms` 
 
 /** Lets an id grow old enough to be renewed. */
 export function grownOld(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, SHORT_GRACE + 50))
+  return pause(SHORT_GRACE + 50)
+}
+
+/** A browser that signed in so long ago that its id may be renewed. */
+export async function signedInBefore(site: Site, user: string): Promise<Browser> {
+  const browser = await signedIn(site, user)
+  await grownOld()
+  return browser
 }
 
 /** Whole numbers from 0. */
@@ -89,8 +98,9 @@ export async function inLanes<Result>(
   return results
 }
 
-/** Adds up complaints: each is something that went wrong. */
-export function tallyOf(of: number, complaints: readonly string[]): Tally {
+/** Adds up complaints: each is something that went wrong, and `undefined` something that did not. */
+export function tallyOf(of: number, results: readonly (string | undefined)[]): Tally {
+  const complaints = results.filter((result) => result !== undefined)
   const [note] = complaints
   return note === undefined ? { wrong: 0, of } : { wrong: complaints.length, of, note }
 }

@@ -1,4 +1,6 @@
 /** I3: once a sign-out was answered, nothing in flight brings the session back. */
+import { setTimeout as pause } from 'node:timers/promises'
+
 import { inLanes, jsonOf, signedIn, tallyOf, who, type Race } from './race.ts'
 import type { Site } from '../site.ts'
 
@@ -13,10 +15,7 @@ export const signOutInFlight: Race = {
   run: async (site, size) => {
     const rounds = size === 'full' ? 50 : 8
     const results = await inLanes(rounds, 10, (round) => revive(site, round))
-    return tallyOf(
-      rounds,
-      results.filter((result) => result !== undefined),
-    )
+    return tallyOf(rounds, results)
   },
 }
 
@@ -25,7 +24,7 @@ async function revive(site: Site, round: number): Promise<string | undefined> {
   const browser = await signedIn(site, `leaver${round}`, slow)
   const kept = browser.copy()
   const inFlight = browser.send(slow, 'POST', `/last?last=slow&wait=${IN_FLIGHT}`, { form: {} })
-  await new Promise((resolve) => setTimeout(resolve, PAUSE))
+  await pause(PAUSE)
   jsonOf(await browser.post(1 - slow, '/sign-out'))
   browser.take(await inFlight)
   for (const server of [0, 1]) {

@@ -272,6 +272,11 @@ export class SessionWork<Data extends object> {
       this.#services.watchers.ended(holding.id.selector, gone === 'superseded' ? holding.record.epoch : undefined)
   }
 
+  /** Throws while the request's CSRF check is still to be made. */
+  refuseUnchecked(): void {
+    if (this.unchecked) throw this.#unchecked()
+  }
+
   #refuseEnded(): void {
     if (this.identity.detached || this.identity.status === 'lapsed') throw this.#ended()
   }
@@ -321,8 +326,9 @@ export class SessionWork<Data extends object> {
   #checkSignIn(userId: string): void {
     if (this.headGone) throw this.#tooLate('signIn()')
     const most = this.#services.settings.limits.userId
-    if (typeof userId !== 'string' || userId === '')
-      throw new OptionsError('userId', 'signIn(userId) needs a user id: a string that is not empty.')
+    // The index of a visitor's open cycles begins with the sign that no user id does.
+    if (typeof userId !== 'string' || userId === '' || userId.startsWith('\0'))
+      throw new OptionsError('userId', 'signIn(userId) needs a user id: a string that is not empty, nor begins with NUL.')
     if (Buffer.byteLength(userId) > most)
       throw new LimitError(
         'userId',

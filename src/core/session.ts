@@ -1,11 +1,28 @@
 /** What handlers see of a visit: `req.session`. */
 import { hiddenField } from '../csrf/field.ts'
-import { judgeToken, makeToken } from '../csrf/token.ts'
-import { DataError, HeadSentError } from '../errors.ts'
+import { judgeToken, makeToken, type Lineage } from '../csrf/token.ts'
+import { DataError, HeadSentError, NotMountedError } from '../errors.ts'
 import type { CommitOutcome, Session, SessionCsrf, SessionStatus } from '../types.ts'
 import { absoluteDeadline } from './expiry.ts'
 import type { Services } from './services.ts'
 import type { SessionWork } from './session-work.ts'
+
+/** What action cycles need of a session besides its public face. */
+export interface Bond {
+  readonly services: Services
+  /** What its tokens are bound to; `undefined` while the browser has no id of ours. */
+  lineage(): Lineage | undefined
+  /** The same for a new token: a visitor who has no id yet is given one with this answer. Throws `HeadSentError`. */
+  issueLineage(): Lineage
+  /** Throws `CsrfError` while the request's CSRF check is still to be made. */
+  refuseUnchecked(): void
+}
+
+/** The bond of what `sessions.of` answers. Throws `NotMountedError` for anything else. */
+export function bondOf(session: object): Bond {
+  if (session instanceof HandlerSession) return HandlerSession.bondOf(session)
+  throw new NotMountedError('This is no session of Holdfast: pass what req.session or sessions.of(req) gives.')
+}
 
 export class HandlerSession<Data extends object> implements Session<Data> {
   readonly #services: Services
@@ -104,6 +121,15 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     return this.#work.regenerateId(options.previous ?? 'graced')
   }
 
+  static bondOf(session: HandlerSession<object>): Bond {
+    return {
+      services: session.#services,
+      lineage: () => session.#work.identity.lineage(),
+      issueLineage: () => session.#issueLineage(),
+      refuseUnchecked: () => session.#work.refuseUnchecked(),
+    }
+  }
+
   /** Nobody can wait for its end through this request any more. */
   finish(): void {
     this.#finished = true
@@ -117,15 +143,18 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     this.#forget = this.#services.watchers.watch(holding.id.selector, holding.record.epoch, this.#controller)
   }
 
+  #issueLineage(): Lineage {
+    const { identity, headGone } = this.#work
+    if (headGone && identity.lineage() === undefined)
+      throw new HeadSentError(
+        'A CSRF token for this visitor needs a cookie, and the head of the response has left: make the token before the first byte of the body.',
+      )
+    return identity.issueLineage()
+  }
+
   #makeCsrf(): SessionCsrf {
-    const token = (path?: string): string => {
-      const { identity, headGone } = this.#work
-      if (headGone && identity.lineage() === undefined)
-        throw new HeadSentError(
-          'A CSRF token for this visitor needs a cookie, and the head of the response has left: make the token before the first byte of the body.',
-        )
-      return makeToken(this.#services.keyring.active, this.#services.random, identity.issueLineage(), path)
-    }
+    const { keyring, random } = this.#services
+    const token = (path?: string): string => makeToken(keyring.active, random, this.#issueLineage(), { path })
     return {
       token,
       field: (path) => hiddenField(token(path)),

@@ -3,8 +3,9 @@
  * submit, with the session where that has a cookie). Every call makes different bytes, tags included, so that a
  * compressed page gives nothing away (BREACH), and two tokens do not show that one visitor made them.
  *
- * Layout: format and flags 1, key fingerprint 4, nonce 9, lineage tag 12, path tag 12 where bound, MAC 16; in
- * base64url 56 or 72 characters, a multiple of four, so that each token has one spelling.
+ * Layout: format and flags 1, key fingerprint 4, nonce 9, lineage tag 12, path tag 12 where bound, id of an action cycle
+ * 18 where it carries one, MAC 16; in base64url 56, 72, 80 or 96 characters, a multiple of four, so that each token has
+ * one spelling.
  *
  * The MAC covers every byte before it and needs no lineage: genuine and ours can be told apart. The lineage tag is a
  * MAC too, over the nonce and the lineage, so nobody without the key can compute or compare one, and a genuine token
@@ -33,25 +34,38 @@ export type TokenVerdict = 'valid' | 'stale' | 'other-session' | 'wrong-path' | 
 const FORMAT = 0x10
 const PATH_BOUND = 1
 const SIGNED_IN = 2
+const WITH_CYCLE = 4
 const NONCE_AT = 1 + FINGERPRINT_LENGTH
 const LINEAGE_AT = NONCE_AT + 9
 const TAG_LENGTH = 12
 const PATH_AT = LINEAGE_AT + TAG_LENGTH
 const MAC_LENGTH = 16
-const SHAPE = /^(?:[\w-]{56}|[\w-]{72})$/
+/** Bytes of an action cycle's id. */
+export const CYCLE_LENGTH = 18
+const SHAPE = /^(?:[\w-]{56}|[\w-]{72}|[\w-]{80}|[\w-]{96})$/
 
 const OF_TOKEN = Buffer.from('token')
 const OF_LINEAGE = Buffer.from('lineage')
 
-/** Makes a token. With a path (as the router sees it, without query), it serves requests to exactly that path. */
-export function makeToken(key: Key, random: RandomSource, lineage: Lineage, path?: string): string {
-  const end = path === undefined ? PATH_AT : PATH_AT + TAG_LENGTH
+/** What a token may carry besides its lineage. */
+export interface Bound {
+  /** As the router sees it, without query: the token serves requests to exactly that path. */
+  readonly path?: string | undefined
+  /** The id of an action cycle; no secret. */
+  readonly cycle?: Uint8Array | undefined
+}
+
+/** Makes a token. */
+export function makeToken(key: Key, random: RandomSource, lineage: Lineage, { path, cycle }: Bound = {}): string {
+  const flags = (path === undefined ? 0 : PATH_BOUND) | (cycle === undefined ? 0 : WITH_CYCLE)
+  const end = endOf(flags)
   const bytes = Buffer.allocUnsafe(end + MAC_LENGTH)
-  bytes[0] = FORMAT | (path === undefined ? 0 : PATH_BOUND) | (lineage.signedIn ? SIGNED_IN : 0)
+  bytes[0] = FORMAT | flags | (lineage.signedIn ? SIGNED_IN : 0)
   bytes.set(key.fingerprint, 1)
   bytes.set(random(LINEAGE_AT - NONCE_AT), NONCE_AT)
   bytes.set(lineageTag(key, bytes, lineage), LINEAGE_AT)
   if (path !== undefined) bytes.set(pathTag(bytes, path), PATH_AT)
+  if (cycle !== undefined) bytes.set(cycle, end - CYCLE_LENGTH)
   bytes.set(sealOf(key, bytes.subarray(0, end)), end)
   return bytes.toString('base64url')
 }
@@ -78,15 +92,29 @@ export function judgeToken(
   if (lineage === undefined || !sameBytes(lineageTag(key, bytes, lineage), tag))
     return has(bytes, SIGNED_IN) ? 'other-session' : 'stale'
   if (!has(bytes, PATH_BOUND)) return 'valid'
-  return path !== undefined && sameBytes(pathTag(bytes, path), bytes.subarray(PATH_AT, end)) ? 'valid' : 'wrong-path'
+  const own = bytes.subarray(PATH_AT, PATH_AT + TAG_LENGTH)
+  return path !== undefined && sameBytes(pathTag(bytes, path), own) ? 'valid' : 'wrong-path'
+}
+
+/** The id of the action cycle that a token carries; `undefined` for none. Worth something only once the token was judged. */
+export function cycleOf(token: string): Buffer | undefined {
+  const bytes = decode(token)
+  if (bytes === undefined || !has(bytes, WITH_CYCLE)) return undefined
+  const end = bytes.length - MAC_LENGTH
+  return bytes.subarray(end - CYCLE_LENGTH, end)
 }
 
 function decode(token: string): Buffer | undefined {
   if (!SHAPE.test(token)) return undefined
   const bytes = Buffer.from(token, 'base64url')
-  const length = PATH_AT + (has(bytes, PATH_BOUND) ? TAG_LENGTH : 0) + MAC_LENGTH
-  const known = ((bytes[0] ?? 0) & ~(PATH_BOUND | SIGNED_IN)) === FORMAT
-  return known && bytes.length === length ? bytes : undefined
+  const first = bytes[0] ?? 0
+  const known = (first & ~(PATH_BOUND | SIGNED_IN | WITH_CYCLE)) === FORMAT
+  return known && bytes.length === endOf(first) + MAC_LENGTH ? bytes : undefined
+}
+
+/** Where the MAC begins. */
+function endOf(flags: number): number {
+  return PATH_AT + (flags & PATH_BOUND ? TAG_LENGTH : 0) + (flags & WITH_CYCLE ? CYCLE_LENGTH : 0)
 }
 
 function has(bytes: Buffer, flag: number): boolean {

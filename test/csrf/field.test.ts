@@ -7,7 +7,7 @@ import { makeToken } from '../../src/csrf/token.ts'
 import { keyring, random, user } from './fixtures.ts'
 
 test('the field is a hidden input of the name that is looked for, with the token as it is', () => {
-  const token = makeToken(keyring.active, random, user, '/pay')
+  const token = makeToken(keyring.active, random, user, { path: '/pay' })
   expect(hiddenField(token)).toBe(`<input type="hidden" name="${TOKEN_FIELD}" value="${token}">`)
 })
 

@@ -16,7 +16,7 @@ const path = fc.option(fc.oneof(fc.constantFrom('', '/', '/pay'), fc.webPath(), 
   nil: undefined,
 })
 
-const make = (of: Lineage, at?: string): string => makeToken(keyring.active, random, of, at)
+const make = (of: Lineage, at?: string): string => makeToken(keyring.active, random, of, { path: at })
 const bytesOf = (token: string): Buffer => Buffer.from(token, 'base64url')
 const judge = (bytes: Buffer, of: Lineage | undefined, at?: string): string =>
   judgeToken(keyring, bytes.toString('base64url'), of, at)
@@ -168,7 +168,7 @@ describe('an altered token is forged', () => {
     fc.assert(
       fc.property(lineage, path, fc.constantFrom(...keyring.all), fc.oneof(known, any), (of, at, key, fingerprint) => {
         fc.pre(!key.fingerprint.equals(fingerprint))
-        const token = bytesOf(makeToken(key, random, of, at))
+        const token = bytesOf(makeToken(key, random, of, { path: at }))
         token.set(fingerprint, 1)
         expect(judge(token, of, at)).toBe('forged')
       }),
@@ -186,7 +186,7 @@ describe('an altered token is forged', () => {
         fc.constantFrom(...keyring.all),
         (of, at, purpose, { fingerprint, keys }) => {
           const wrong: Key = { fingerprint, keys: { ...keys, csrf: keys[purpose] } }
-          expect(judgeToken(keyring, makeToken(wrong, random, of, at), of, at)).toBe('forged')
+          expect(judgeToken(keyring, makeToken(wrong, random, of, { path: at }), of, at)).toBe('forged')
           const token = bytesOf(make(of, at))
           const body = token.subarray(0, -16)
           expect(judge(Buffer.concat([body, mac(keys[purpose], [body], 16)]), of, at)).toBe('forged')

@@ -11,7 +11,7 @@ vi.mock('node:crypto', async (original) => {
   return { ...actual, timingSafeEqual: vi.fn<typeof crypto.timingSafeEqual>(actual.timingSafeEqual) }
 })
 
-const make = (lineage: Lineage, path?: string): string => makeToken(keyring.active, random, lineage, path)
+const make = (lineage: Lineage, path?: string): string => makeToken(keyring.active, random, lineage, { path })
 
 describe('a token', () => {
   test('is valid for the lineage that it was made for, signed in or not', () => {

@@ -13,7 +13,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +22,8 @@ import { promisify } from 'node:util'
 export interface RedisServerOptions {
   /** More arguments for the server, such as `['--appendonly', 'yes']`. Without any it keeps nothing on disk. */
   readonly args?: readonly string[]
+  /** A whole configuration file instead, for this port and this directory. */
+  readonly config?: (at: { readonly port: number; readonly directory: string }) => string
   /** The port; a free one by default. */
   readonly port?: number
   /** The program; `redis-server` by default. A Valkey serves as well. */
@@ -76,6 +78,7 @@ class LocalRedisServer implements RedisServer {
   readonly url: string
   readonly directory: string = mkdtempSync(join(tmpdir(), 'holdfast-redis-'))
   readonly #binary: string
+  readonly #config: RedisServerOptions['config']
   #args: readonly string[]
   #child: ChildProcess | undefined
   readonly #lastResort = (): void => {
@@ -87,6 +90,7 @@ class LocalRedisServer implements RedisServer {
     this.port = port
     this.url = `redis://127.0.0.1:${port}`
     this.#binary = options.binary ?? 'redis-server'
+    this.#config = options.config
     this.#args = options.args ?? []
     process.once('exit', this.#lastResort)
   }
@@ -98,24 +102,22 @@ class LocalRedisServer implements RedisServer {
   async start(args?: readonly string[]): Promise<void> {
     if (this.#child !== undefined) throw new Error('the server is running already')
     this.#args = args ?? this.#args
-    const base = [
-      '--port',
-      String(this.port),
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      this.directory,
-      '--save',
-      '',
-      '--daemonize',
-      'no',
-    ]
-    const child = spawn(this.#binary, [...base, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(this.#binary, [...this.#base(), ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     child.once('exit', () => {
       if (this.#child === child) this.#child = undefined
     })
     await serving(child)
+  }
+
+  /** Where a file is given it is written once: the server itself may change it. */
+  #base(): string[] {
+    const { port, directory } = this
+    if (this.#config === undefined)
+      return ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--daemonize', 'no']
+    const file = join(directory, 'redis.conf')
+    if (!existsSync(file)) writeFileSync(file, this.#config({ port, directory }), { mode: 0o600 })
+    return [file]
   }
 
   async kill(): Promise<void> {
@@ -153,7 +155,7 @@ class LocalRedisServer implements RedisServer {
   }
 }
 
-/** Settles when the server says that it accepts connections; rejects with its output when it ends instead. */
+/** Settles when the server says that it accepts connections, or a Sentinel that it knows itself; rejects with its output when it ends instead. */
 function serving(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     let output = ''
@@ -165,7 +167,7 @@ function serving(child: ChildProcess): Promise<void> {
     const timer = setTimeout(() => fail(`did not serve within ${START_TIMEOUT} ms`), START_TIMEOUT)
     const read = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-4000)
-      if (!/ready to accept connections/i.test(output)) return
+      if (!/ready to accept connections|sentinel id is/i.test(output)) return
       clearTimeout(timer)
       resolve()
     }

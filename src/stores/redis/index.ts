@@ -5,6 +5,8 @@ import { keysUnder } from './keys.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './options.ts'
 import { RedisStore } from './redis-store.ts'
 
+export { redisConf } from './conf.ts'
+export type { ClusterConf, PrimaryConf, RedisConfOptions, ReplicaConf, SentinelConf } from './conf/options.ts'
 export type { RedisStoreOptions } from './options.ts'
 
 /**

@@ -14,7 +14,7 @@ import { inProject, runNode } from './project.mjs'
 import { files, literals, properties } from './source.mjs'
 
 /** Documents that there must be. @type {readonly string[]} */
-const required = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/telemetry.md']
+const required = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/sessions.md', 'docs/telemetry.md']
 
 /** Tables whose first column is a list of names that the source has too. */
 const tables = [
@@ -25,6 +25,12 @@ const tables = [
     pattern: /^ERR_/,
   },
   { document: 'docs/options.md', kind: 'option', names: optionNames, pattern: /^[a-zA-Z.]+$/ },
+  {
+    document: 'docs/sessions.md',
+    kind: 'member of a session or a manager',
+    names: memberNames,
+    pattern: /^sessions?\b/,
+  },
   { document: 'docs/telemetry.md', kind: 'channel', names: channelNames, pattern: /^holdfast:/ },
 ]
 
@@ -93,6 +99,13 @@ function errorCodes(file) {
 
 function optionNames() {
   return [...properties('src/types.ts', 'BaseOptions', ['Limits']), 'initial']
+}
+
+function memberNames() {
+  return [
+    ...properties('src/types.ts', 'Session', ['SessionCsrf']).map((member) => `session.${member}`),
+    ...properties('src/types.ts', 'Sessions').map((member) => `sessions.${member}`.replace('.[', '[')),
+  ]
 }
 
 function channelNames() {

@@ -66,7 +66,7 @@ export function literals(file, pattern) {
 }
 
 /**
- * The properties of an interface. Where a property's type is an object written out, or an interface of the
+ * The properties and functions of an interface. Where a property's type is an object written out, or an interface of the
  * same file that is named in `within`, its properties follow as `property.inner`.
  * @param {string} file
  * @param {string} name
@@ -78,8 +78,10 @@ export function properties(file, name, within = []) {
   const declaration = source.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === name)
   if (declaration === undefined || !ts.isInterfaceDeclaration(declaration))
     throw new Error(`${file} has no interface ${name}`)
-  return declaration.members.filter(ts.isPropertySignature).flatMap((member) => {
-    const property = member.name.getText(source)
+  return declaration.members.flatMap((member) => {
+    const property = member.name?.getText(source) ?? ''
+    if (ts.isMethodSignature(member)) return [property]
+    if (!ts.isPropertySignature(member)) return []
     return [property, ...innerProperties(file, member.type, within).map((inner) => `${property}.${inner}`)]
   })
 }

@@ -22,7 +22,11 @@ export const csrf: Channel = channel('holdfast:csrf')
 export const cookie: Channel = channel('holdfast:cookie')
 /** Two live sessions of different identity came in one request; neither was used. */
 export const ambiguous: Channel = channel('holdfast:ambiguous')
+/** The final step of an action cycle. Message: `{ cycle, what }` with `what` one of `recorded`, `repeated`, `in-doubt`, `lost` (its outcome could not be recorded). */
+export const cycle: Channel = channel('holdfast:cycle')
 /** The store failed. Message: `{ store, operation, error }`. */
 export const store: Channel = channel('holdfast:store')
+/** The store does not answer reads or writes any more (`open`), or answers them again (`closed`). Message: `{ store, calls, state, error }`. */
+export const breaker: Channel = channel('holdfast:breaker')
 /** A record could not be read: garbage, or a newer format. Message: `{ handle, why }`. */
 export const unreadable: Channel = channel('holdfast:unreadable')

@@ -2,10 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 
-const pins = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
+const cores = availableParallelism()
+const pins = cores > 1 && spawnSync('taskset', ['--version']).status === 0
 
 export const SERVER_CORE = 0
 export const LOAD_CORE = 1
+/** A server of the store has a core of its own where there is one; else it shares the load's, never the measured server's. */
+export const STORE_CORE: number = cores > 2 ? 2 : LOAD_CORE
 
 /** The command, pinned to the core where that is possible. */
 export function pinned(
@@ -16,7 +19,16 @@ export function pinned(
   return { file, rest }
 }
 
+/** Pins a process that runs already, with all its threads, where that is possible. */
+export function pin(pid: number | undefined, core: number): void {
+  if (pins && pid !== undefined) spawnSync('taskset', ['-acp', String(core), String(pid)])
+}
+
 /** What was done, for the report. */
 export const PINNING: string = pins
   ? `server on core ${SERVER_CORE}, load on core ${LOAD_CORE}`
   : 'server and load not pinned: taskset or a second core is missing'
+
+export const STORE_PINNING: string = pins
+  ? `redis-server on core ${STORE_CORE}${STORE_CORE === LOAD_CORE ? ', which it shares with the load: there is no third' : ''}`
+  : 'redis-server not pinned'

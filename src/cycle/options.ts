@@ -72,7 +72,7 @@ function checkSteps(steps: readonly string[]): readonly string[] {
     steps.length <= STEPS_MOST &&
     steps.every((step) => typeof step === 'string' && step !== '') &&
     new Set(steps).size === steps.length
-  if (good) return Object.freeze(steps.slice())
+  if (good) return Object.freeze(steps.slice() as string[])
   throw new OptionsError('steps', `steps must be a list of 1 to ${STEPS_MOST} different names.`)
 }
 

@@ -63,7 +63,7 @@ export const OPERATOR = 'operator'
 export const REPLICATION = 'replication'
 export const SENTINEL = 'sentinel'
 
-/** Nobody is let in without a name. Without `resetpass` it would count as open to all, and only this machine be served. */
+/** Nobody is let in without a name. */
 export function nobody(): Setting {
   const why = 'Who does not say a name and a password may do nothing.'
   return userSetting(why, 'default', ['off', 'resetpass', 'resetkeys', 'resetchannels', '-@all'])

@@ -178,6 +178,13 @@ export type InitialOption<Data extends object> =
 
 export type Options<Data extends object> = BaseOptions & InitialOption<Data>
 
+/** The breaker before the store's reads or its writes: how often it has opened, and how many calls it has refused. */
+export interface BreakerStats {
+  readonly open: boolean
+  readonly opened: number
+  readonly refused: number
+}
+
 /** Counts since the manager was made. */
 export interface SessionsStats {
   readonly commits: Readonly<Record<CommitOutcome, number>>
@@ -185,12 +192,15 @@ export interface SessionsStats {
   readonly dropped: number
   readonly csrfRefused: number
   readonly storeCommands: number
+  readonly breakers: { readonly reads: BreakerStats; readonly writes: BreakerStats }
 }
 
-/** Whether the store answers, and how. */
+/** Whether the store answers: `ok` where reads and writes do. */
 export interface Health {
   readonly store: string
   readonly ok: boolean
+  readonly reads: boolean
+  readonly writes: boolean
   readonly error?: string
 }
 

@@ -1,9 +1,11 @@
 /**
- * Stands before a store: opens it, gives every call a deadline, and makes one kind of error of everything
- * that goes wrong. An answer that needs no waiting passes through as it is.
+ * Stands before a store: opens it, gives every call a deadline, makes one kind of error of everything that goes wrong,
+ * and while the store does not answer refuses calls at once. An answer that needs no waiting passes through as it is.
  */
 import { HoldfastError, StoreUnavailableError, type Applied } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
+import type { Log } from '../types.ts'
+import { Breaker } from './breaker.ts'
 import type {
   Awaitable,
   Durability,
@@ -22,19 +24,52 @@ import type {
 
 /** Milliseconds that a store which keeps the deadline itself has to say so: it knows better whether a write was sent. */
 const MARGIN = 25
+/** What the probes ask for: the length of a selector, and none that anybody mints. */
+const PROBED = 'holdfast-probe-of-writes' as Selector
+
+/** How a store is guarded. */
+export interface Guarding {
+  /** Milliseconds that any one call may take. */
+  readonly deadline: number
+  readonly log: Log
+  /** Called when reads are answered again after they were not. */
+  readonly answersAgain: () => void
+  /** Called when the marker of an ended visit was put in place. */
+  readonly ended: (selector: Selector, marker: RecordBytes) => void
+}
+
+/** A call that waits for its answer. `answers`: how many its breaker had counted when it was made. */
+interface Asked {
+  readonly operation: string
+  readonly applied: Applied
+  readonly breaker: Breaker
+  readonly begun: number
+  readonly answers: number
+}
 
 export class GuardedStore implements Store {
   readonly kind: string
+  readonly reads: Breaker
+  readonly writes: Breaker
   readonly #store: Store
   readonly #deadline: number
+  readonly #ended: Guarding['ended']
   #opening: Promise<void> | undefined
   #opened = false
 
-  /** `deadline`: milliseconds that any one call may take. */
-  constructor(store: Store, deadline: number) {
+  constructor(store: Store, { deadline, log, answersAgain, ended }: Guarding) {
     this.kind = store.kind
     this.#store = store
     this.#deadline = deadline
+    this.#ended = ended
+    const settings = { store: store.kind, log }
+    this.reads = new Breaker({ ...settings, calls: 'reads', probe: () => this.#probeReads(), closed: answersAgain })
+    this.writes = new Breaker({
+      ...settings,
+      calls: 'writes',
+      probe: () => this.#probeWrites(),
+      closed: () => undefined,
+    })
   }
 
   /** Opens the store; after a failure the next call tries again. */
@@ -52,15 +87,15 @@ export class GuardedStore implements Store {
   }
 
   load(selector: Selector): Awaitable<RecordBytes | undefined> {
-    return this.#call('load', 'no', () => this.#store.load(selector))
+    return this.#call('load', this.reads, 'no', () => this.#store.load(selector))
   }
 
   remaining(selector: Selector): Awaitable<number | undefined> {
-    return this.#call('remaining', 'no', () => this.#store.remaining(selector))
+    return this.#call('remaining', this.reads, 'no', () => this.#store.remaining(selector))
   }
 
   create(selector: Selector, record: RecordBytes, ttl: number, durability?: Durability): Awaitable<Swap> {
-    return this.#call('create', 'unknown', () => this.#store.create(selector, record, ttl, durability))
+    return this.#call('create', this.writes, 'unknown', () => this.#store.create(selector, record, ttl, durability))
   }
 
   replace(
@@ -70,51 +105,60 @@ export class GuardedStore implements Store {
     ttl: number,
     durability?: Durability,
   ): Awaitable<Swap> {
-    return this.#call('replace', 'unknown', () => this.#store.replace(selector, version, record, ttl, durability))
+    return this.#call('replace', this.writes, 'unknown', () =>
+      this.#store.replace(selector, version, record, ttl, durability),
+    )
   }
 
   patch(selector: Selector, expected: Span, written: Span, ttl: number, durability?: Durability): Awaitable<Patched> {
-    return this.#call('patch', 'unknown', () => this.#store.patch(selector, expected, written, ttl, durability))
+    return this.#call('patch', this.writes, 'unknown', () =>
+      this.#store.patch(selector, expected, written, ttl, durability),
+    )
   }
 
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'> {
-    return this.#call('touch', 'unknown', () => this.#store.touch(selector, ttl))
+    return this.#call('touch', this.writes, 'unknown', () => this.#store.touch(selector, ttl))
   }
 
   end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Awaitable<Swap> {
-    return this.#call('end', 'unknown', () => this.#store.end(selector, marker, ttl, condition))
+    const ending = this.#call('end', this.writes, 'unknown', () => this.#store.end(selector, marker, ttl, condition))
+    const noted = (swap: Swap): Swap => {
+      if (swap.done) this.#ended(selector, marker)
+      return swap
+    }
+    return ending instanceof Promise ? ending.then(noted) : noted(ending)
   }
 
   enroll(user: string, selector: Selector, lifetime: number): Awaitable<Pick<Roll, 'notBefore' | 'now'>> {
-    return this.#call('enroll', 'unknown', () => this.#store.enroll(user, selector, lifetime))
+    return this.#call('enroll', this.writes, 'unknown', () => this.#store.enroll(user, selector, lifetime))
   }
 
   withdraw(user: string, selector: Selector): Awaitable<void> {
-    return this.#call('withdraw', 'unknown', () => this.#store.withdraw(user, selector))
+    return this.#call('withdraw', this.writes, 'unknown', () => this.#store.withdraw(user, selector))
   }
 
   roll(user: string): Awaitable<Roll> {
-    return this.#call('roll', 'no', () => this.#store.roll(user))
+    return this.#call('roll', this.reads, 'no', () => this.#store.roll(user))
   }
 
   bar(user: string, lifetime: number): Awaitable<Roll & Durable> {
-    return this.#call('bar', 'unknown', () => this.#store.bar(user, lifetime))
+    return this.#call('bar', this.writes, 'unknown', () => this.#store.bar(user, lifetime))
   }
 
   nextLease(): Awaitable<number> {
-    return this.#call('nextLease', 'unknown', () => this.#store.nextLease())
+    return this.#call('nextLease', this.writes, 'unknown', () => this.#store.nextLease())
   }
 
   holdLease(lease: number, owner: string, ttl: number): Awaitable<string> {
-    return this.#call('holdLease', 'unknown', () => this.#store.holdLease(lease, owner, ttl))
+    return this.#call('holdLease', this.writes, 'unknown', () => this.#store.holdLease(lease, owner, ttl))
   }
 
   epoch(): Awaitable<{ readonly epoch: number; readonly now: number }> {
-    return this.#call('epoch', 'no', () => this.#store.epoch())
+    return this.#call('epoch', this.reads, 'no', () => this.#store.epoch())
   }
 
   moveEpoch(): Awaitable<{ readonly epoch: number } & Durable> {
-    return this.#call('moveEpoch', 'unknown', () => this.#store.moveEpoch())
+    return this.#call('moveEpoch', this.writes, 'unknown', () => this.#store.moveEpoch())
   }
 
   watch(watcher: StoreWatcher): void {
@@ -127,50 +171,92 @@ export class GuardedStore implements Store {
 
   /** Waits for an opening that is under way, and for the closing itself, no longer than a deadline each. */
   async close(): Promise<void> {
+    this.reads.stop()
+    this.writes.stop()
     const opening = this.#opening
-    if (opening !== undefined) await this.#within('open', 'no', opening).catch(() => undefined)
-    await this.#within('close', 'no', this.#store.close())
+    if (opening !== undefined)
+      await this.#within(this.#deadline, opening, this.#asking('open', this.reads, 'no')).catch(() => undefined)
+    await this.#within(this.#deadline, this.#store.close(), this.#asking('close', this.writes, 'no'))
   }
 
-  #call<Answer>(operation: string, applied: Applied, ask: () => Awaitable<Answer>): Awaitable<Answer> {
-    if (!this.#opened) return this.#callOnceOpen(operation, applied, ask)
+  #call<Answer>(
+    operation: string,
+    breaker: Breaker,
+    applied: Applied,
+    ask: () => Awaitable<Answer>,
+  ): Awaitable<Answer> {
+    if (breaker.open) throw breaker.refusal(operation)
+    return this.#ask(operation, breaker, applied, ask)
+  }
+
+  /** Asks the store, also where the breaker is open. */
+  #ask<Answer>(operation: string, breaker: Breaker, applied: Applied, ask: () => Awaitable<Answer>): Awaitable<Answer> {
+    if (!this.#opened) return this.#askOnceOpen(this.#asking(operation, breaker, applied), ask)
     try {
       const answer = ask()
-      return answer instanceof Promise ? this.#within(operation, applied, answer) : answer
+      if (answer instanceof Promise)
+        return this.#within(this.#deadline, answer, this.#asking(operation, breaker, applied))
+      breaker.answers++
+      return answer
     } catch (error) {
-      throw this.#asOurs(operation, error, applied)
+      throw this.#failure(error, this.#asking(operation, breaker, applied))
     }
   }
 
   /** One deadline for both: the opening, and the call after it. */
-  async #callOnceOpen<Answer>(operation: string, applied: Applied, ask: () => Awaitable<Answer>): Promise<Answer> {
-    const begun = performance.now()
-    await this.#within('open', 'no', this.open())
-    const left = Math.max(1, this.#deadline - (performance.now() - begun))
-    return this.#within(operation, applied, Promise.resolve(ask()), left)
+  async #askOnceOpen<Answer>(asked: Asked, ask: () => Awaitable<Answer>): Promise<Answer> {
+    await this.#within(this.#deadline, this.open(), { ...asked, operation: 'open', applied: 'no' })
+    const left = Math.max(1, this.#deadline - (performance.now() - asked.begun))
+    return this.#within(left, (async () => ask())(), asked)
   }
 
-  #within<Answer>(
-    operation: string,
-    applied: Applied,
-    answer: Promise<Answer>,
-    deadline: number = this.#deadline,
-  ): Promise<Answer> {
+  #within<Answer>(deadline: number, answer: Promise<Answer>, asked: Asked): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
-      const late = setTimeout(() => {
-        reject(this.#asOurs(operation, new Error(`no answer within ${this.#deadline} ms`), applied))
+      let late: NodeJS.Timeout | undefined = setTimeout(() => {
+        late = undefined
+        reject(this.#failure(new Error(`no answer within ${this.#deadline} ms`), asked))
       }, deadline + MARGIN)
+      // What comes after the deadline is no answer any more, and no second failure.
       answer.then(
         (value) => {
+          if (late === undefined) return
           clearTimeout(late)
+          asked.breaker.answers++
           resolve(value)
         },
         (error: unknown) => {
+          if (late === undefined) return
           clearTimeout(late)
-          reject(this.#asOurs(operation, error, applied))
+          reject(this.#failure(error, asked))
         },
       )
     })
+  }
+
+  #asking(operation: string, breaker: Breaker, applied: Applied): Asked {
+    return { operation, applied, breaker, begun: performance.now(), answers: breaker.answers }
+  }
+
+  /** The error of a call that failed, which its breaker hears of. */
+  #failure(error: unknown, { operation, applied, breaker, begun, answers }: Asked): HoldfastError {
+    const ours = this.#asOurs(operation, error, applied)
+    // Half of it, because a store may keep a shorter deadline of its own.
+    const silent = breaker.answers === answers && performance.now() - begun >= this.#deadline / 2
+    if (ours instanceof StoreUnavailableError) breaker.failed(ours, silent)
+    return ours
+  }
+
+  /** What a page needs of the store: a look-up, and the epoch. */
+  async #probeReads(): Promise<void> {
+    await Promise.all([
+      this.#ask('load', this.reads, 'no', () => this.#store.load(PROBED)),
+      this.#ask('epoch', this.reads, 'no', () => this.#store.epoch()),
+    ])
+  }
+
+  /** A touch of nothing: it changes nothing, and is a write like an end, which a full store carries out too. */
+  async #probeWrites(): Promise<void> {
+    await this.#ask('touch', this.writes, 'no', () => this.#store.touch(PROBED, 1))
   }
 
   #asOurs(operation: string, error: unknown, applied: Applied): HoldfastError {

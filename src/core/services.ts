@@ -4,11 +4,12 @@ import type { CommitOutcome } from '../types.ts'
 import type { Clock } from './clock.ts'
 import type { Commits } from './commits.ts'
 import type { CookieReader } from './cookie.ts'
+import type { GuardedStore } from './guarded-store.ts'
 import type { Keyring } from './keyring.ts'
 import type { Settings } from './options.ts'
 import type { RandomSource } from './random.ts'
 import type { Heartbeat, Selectors } from './selectors.ts'
-import type { Selector, Store } from './store.ts'
+import type { Selector } from './store.ts'
 import type { Touches } from './touches.ts'
 
 export interface Services {
@@ -16,7 +17,7 @@ export interface Services {
   readonly keyring: Keyring
   readonly random: RandomSource
   readonly clock: Clock
-  readonly store: Store
+  readonly store: GuardedStore
   readonly cookies: CookieReader
   readonly commits: Commits
   readonly selectors: Selectors

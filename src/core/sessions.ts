@@ -136,16 +136,25 @@ export class Manager<Data extends object> implements Sessions<Data> {
   stats(): SessionsStats {
     const { counters, store } = this.#services
     const { conflicts, dropped, csrfRefused } = counters
-    return { commits: { ...counters.commits }, conflicts, dropped, csrfRefused, storeCommands: store.stats().commands }
+    return {
+      commits: { ...counters.commits },
+      conflicts,
+      dropped,
+      csrfRefused,
+      storeCommands: store.stats().commands,
+      breakers: { reads: store.reads.stats, writes: store.writes.stats },
+    }
   }
 
   async health(): Promise<Health> {
     const { store } = this.#services
+    const writes = !store.writes.open
     try {
       await store.epoch()
-      return { store: store.kind, ok: true }
+      return { store: store.kind, ok: writes, reads: true, writes }
     } catch (error) {
-      return { store: store.kind, ok: false, error: error instanceof Error ? error.message : String(error) }
+      const message = error instanceof Error ? error.message : String(error)
+      return { store: store.kind, ok: false, reads: false, writes, error: message }
     }
   }
 
@@ -184,7 +193,13 @@ export class Manager<Data extends object> implements Sessions<Data> {
 function makeServices({ settings, secret, store: bare, random = pooledRandom() }: Parts): Services {
   const keyring = createKeyring(secret, settings.name)
   const clock = createClock(settings.now)
-  const store = new GuardedStore(bare, settings.storeDeadline)
+  const store = new GuardedStore(bare, {
+    deadline: settings.storeDeadline,
+    log: settings.log,
+    // Whatever was revoked meanwhile is to be known before long.
+    answersAgain: () => void heartbeat.beat().catch(() => undefined),
+    ended: () => undefined,
+  })
   const selectors = new Selectors(keyring, store, random)
   const counters = new Counters()
   const watchers = new Watchers()

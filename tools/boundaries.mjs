@@ -24,7 +24,7 @@ const table = {
   telemetry: { areas: ['types'], packages: [/^node:diagnostics_channel$/] },
   core: { areas: [...ground, 'csrf'], packages: [/^node:crypto$/] },
   csrf: { areas: [...ground, 'core'], packages: [/^node:crypto$/] },
-  cycle: { areas: [...ground, 'core', 'csrf'], packages: [/^node:crypto$/] },
+  cycle: { areas: [...ground, 'core', 'csrf'], packages: [/^node:(crypto|timers\/promises)$/] },
   stores: { areas: [...ground, 'core'], packages: [anyOfNode, /^lmdb$/, /^ioredis$/] },
   adapters: {
     areas: [...ground, 'core', 'csrf', 'cycle'],

@@ -20,7 +20,7 @@ export interface Bond {
 
 /** The bond of what `sessions.of` answers. Throws `NotMountedError` for anything else. */
 export function bondOf(session: object): Bond {
-  if (session instanceof HandlerSession) return HandlerSession.bondOf(session)
+  if (session instanceof HandlerSession) return HandlerSession.bondOf(session as HandlerSession<object>)
   throw new NotMountedError('This is no session of Holdfast: pass what req.session or sessions.of(req) gives.')
 }
 
@@ -121,7 +121,7 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     return this.#work.regenerateId(options.previous ?? 'graced')
   }
 
-  static bondOf(session: HandlerSession<object>): Bond {
+  static bondOf<Data extends object>(session: HandlerSession<Data>): Bond {
     return {
       services: session.#services,
       lineage: () => session.#work.identity.lineage(),

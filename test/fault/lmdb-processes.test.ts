@@ -107,12 +107,10 @@ describe('several processes on one store', () => {
   })
 
   it('I2: lose nothing of what one writes while others open the store and close it again', async () => {
-    const { opened, closed } = startWriter('a', String(ADDITIONS), () => {})
+    const { child, opened } = startWriter('a', String(ADDITIONS), () => {})
     await opened
-    let writing = true
-    void closed.then(() => (writing = false))
     // Below the store, which would look at the file first: what is shown is in the opening itself.
-    while (writing) {
+    while (child.exitCode === null && child.signalCode === null) {
       const { root, gate } = await openTables(directory, 1024 ** 3)
       await root.close()
       await gate.close()

@@ -4,6 +4,7 @@ import { entryPoints } from './tools/entry-points.mjs'
 export default {
   entry: [
     ...entryPoints().map(({ source }) => source.slice('./'.length)),
+    'src/cli/main.ts',
     'tools/{build,build-before-tests,check,run,setup,start,test}.mjs',
     'examples/*.ts',
     'examples/**/{main,picture}.ts',

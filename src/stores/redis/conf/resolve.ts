@@ -1,4 +1,6 @@
 /** The options of `redisConf`, checked and completed. */
+import { isIP } from 'node:net'
+
 import { milliseconds } from '../../../core/duration.ts'
 import { refuseUnknown } from '../../../core/options.ts'
 import { OptionsError } from '../../../errors.ts'
@@ -195,7 +197,7 @@ function endpoint(
   more: object = {},
 ): Required<{ host: string; port: number }> {
   refuseUnknown(`${option}.`, given, { host: 0, port: 0, ...more })
-  if (typeof given.host !== 'string' || !/^[\w.:-]{1,255}$/.test(given.host))
+  if (typeof given.host !== 'string' || (isIP(given.host) === 0 && !/^[\w.-]{1,255}$/.test(given.host)))
     throw new OptionsError(`${option}.host`, `${option}.host must be a host name or an address.`)
   return { host: given.host, port: checkPort(`${option}.port`, given.port ?? port) }
 }

@@ -1,6 +1,6 @@
 /**
- * Brings what is missing: `node tools/setup.mjs [packages] [redis-server] [haproxy] [chromium]`; without
- * arguments everything. It says what it does, does nothing twice, and leaves the working tree as it was.
+ * Brings what is missing: `node tools/setup.mjs [packages] [redis-server] [haproxy] [chromium] [openssl]`;
+ * without arguments everything. It says what it does, does nothing twice, and leaves the working tree as it was.
  * Plain JavaScript without dependencies, for it runs before anything is there.
  */
 import { createHash } from 'node:crypto'
@@ -10,10 +10,10 @@ import path from 'node:path'
 import { inProject, isProgram, run } from './project.mjs'
 
 /** @typedef {'packages' | DebianProgram} Need */
-/** @typedef {'redis-server' | 'haproxy' | 'chromium'} DebianProgram programs that are also the names of their packages */
+/** @typedef {'redis-server' | 'haproxy' | 'chromium' | 'openssl'} DebianProgram programs that are also the names of their packages */
 
 /** @type {readonly DebianProgram[]} */
-const debianPrograms = ['redis-server', 'haproxy', 'chromium']
+const debianPrograms = ['redis-server', 'haproxy', 'chromium', 'openssl']
 /** @type {readonly Need[]} */
 export const everything = ['packages', ...debianPrograms]
 

@@ -20,10 +20,11 @@ export const suites = [
     include: ['test/**/*.test.ts'],
     exclude: [...folders, 'support', 'programs'].map((folder) => `test/${folder}/**`),
     timeout: 30_000,
+    needs: ['redis-server', 'openssl'],
   }),
   suite('contract', { needsBuild: true, needs: ['redis-server'] }),
   suite('dist', { against: 'built', needsBuild: true }),
-  suite('flow', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server', 'haproxy'] }),
+  suite('flow', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server', 'haproxy', 'openssl'] }),
   suite('fault', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server'] }),
   suite('browser', { alone: true, needsBuild: true, timeout: 120_000, needs: ['haproxy', 'chromium'] }),
 ]

@@ -133,7 +133,7 @@ export class Population {
   async #revoke(): Promise<number[]> {
     const users = Array.from({ length: CALLS.revokeUser }, () => userAt(this.#revoked++ % this.#users))
     const took = await timed(users, async (user) => {
-      const ended = await this.#manager.revokeUser(user)
+      const { ended } = await this.#manager.revokeUser(user)
       if (ended !== SESSIONS_EACH) throw new Error(`${ended} of ${SESSIONS_EACH} sessions of ${user} were ended`)
     })
     for (const user of users) for (let session = 0; session < SESSIONS_EACH; session++) await this.#signIn(user)

@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'ERR_NOT_MOUNTED'
   | 'ERR_STORE_UNAVAILABLE'
   | 'ERR_COMMIT_UNKNOWN'
+  | 'ERR_UNCONFIRMED'
+  | 'ERR_END_PENDING'
   | 'ERR_SESSION_ENDED'
   | 'ERR_HEAD_SENT'
   | 'ERR_DATA'
@@ -85,6 +87,35 @@ export class CommitUnknownError extends HoldfastError {
   }
 }
 
+/**
+ * A change was stored, and fewer replicas than `durability: 'replicated'` asks for confirmed it in time. It counts once
+ * and may show later; a fail-over at this moment can lose it.
+ */
+export class UnconfirmedError extends HoldfastError {
+  readonly code = 'ERR_UNCONFIRMED'
+  readonly status = 503
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, headers: { 'retry-after': '1', ...details.headers } })
+  }
+}
+
+/**
+ * A session was ended, and the store could not be told. This process serves it to nobody from now on and goes on
+ * telling the store; until that succeeds, other servers may still serve it.
+ */
+export class EndPendingError extends HoldfastError {
+  readonly code = 'ERR_END_PENDING'
+  readonly status = 503
+  /** Who ended it. */
+  readonly reason: 'signed-out' | 'revoked'
+
+  constructor(reason: 'signed-out' | 'revoked', message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, headers: { 'retry-after': '1', ...details.headers } })
+    this.reason = reason
+  }
+}
+
 /** Why a session is over. */
 export type EndReason = 'signed-out' | 'revoked' | 'expired' | 'superseded'
 
@@ -119,9 +150,12 @@ export class DataError extends HoldfastError {
   }
 }
 
+/** Limits of what waits: what crosses them may be tried again. */
+const PASSING: ReadonlySet<string> = new Set(['queuedCommits', 'ends'])
+
 /**
  * A limit was crossed. It is 500 and not 413: a session grows over many requests, so a smaller one seldom helps, and
- * its sender cannot know. `queuedCommits` is 503, because that passes.
+ * its sender cannot know. `queuedCommits` and `ends` are 503, because that passes.
  */
 export class LimitError extends HoldfastError {
   readonly code = 'ERR_LIMIT'
@@ -130,7 +164,7 @@ export class LimitError extends HoldfastError {
   readonly limit: string
 
   constructor(limit: string, message: string, details: ErrorDetails = {}) {
-    const passes = limit === 'queuedCommits'
+    const passes = PASSING.has(limit)
     super(message, passes ? { ...details, headers: { 'retry-after': '1', ...details.headers } } : details)
     this.status = passes ? 503 : 500
     this.limit = limit

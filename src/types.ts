@@ -1,5 +1,5 @@
 /** The public types: what an application writes and sees. */
-import type { Store } from './core/store.ts'
+import type { Durability, Durable, Store } from './core/store.ts'
 
 /** A length of time: `'500ms'`, `'60s'`, `'30m'`, `'12h'`, `'7d'`. Whole numbers only. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
@@ -41,6 +41,16 @@ export type SessionStatus = 'none' | 'live' | 'stale' | 'lapsed'
 /** What a commit did. `'gone'`: the session is over, the change was dropped. `'merged'`: it was saved together with another's. */
 export type CommitOutcome = 'unchanged' | 'touched' | 'saved' | 'merged' | 'gone'
 
+/** What a commit came to where it was told how durable it has to be. `durable: false`: stored, and not confirmed by the replicas that were asked for. */
+export interface CommitResult extends Durable {
+  readonly outcome: CommitOutcome
+}
+
+/** How durable one change has to be; by default what the option `durability` says. */
+export interface DurabilityOption {
+  readonly durability: Durability
+}
+
 /** CSRF tokens of one session. Each call makes a fresh one; all stay valid as long as the session's lineage lives. */
 export interface SessionCsrf {
   /** A token for the field `_csrf` or the header `x-csrf-token`; with a path, good for requests to exactly that path. Throws `HeadSentError` where it would need a cookie that can no longer be sent. */
@@ -68,18 +78,25 @@ export interface Session<Data extends object = RegisteredData> {
   /** Aborted when this session ends in this process, by sign-out, revocation, or the discovery that it is over. */
   readonly signal: AbortSignal
   readonly csrf: SessionCsrf
-  /** An exact read-modify-write. `change` is synchronous and pure, may run again, and sees the newest data with this request's changes. Throws `SessionEndedError`, `StoreUnavailableError`, `CommitUnknownError`. */
+  /** An exact read-modify-write. `change` is synchronous and pure, may run again, and sees the newest data with this request's changes. Throws `SessionEndedError`, `StoreUnavailableError`, `CommitUnknownError`, `UnconfirmedError`. */
   update<Result>(change: (data: Data) => Result): Promise<Result>
+  /** The same, and says whether the replicas that were asked for have confirmed it. */
+  update<Result>(
+    change: (data: Data) => Result,
+    options: DurabilityOption,
+  ): Promise<{ readonly result: Result } & Durable>
   /** Saves now what has been changed so far. */
   commit(): Promise<CommitOutcome>
+  /** The same, and says whether the replicas that were asked for have confirmed what it wrote. */
+  commit(options: DurabilityOption): Promise<CommitResult>
   /** Forgets unsaved changes and reads the newest data. */
   reload(): Promise<void>
   /** Moves the idle deadline now, whatever the touch interval says. */
   touch(): Promise<void>
   /** Signs the user in under a new id and handle. A guest's data goes along (`'keep'`, the default), or not (`'drop'`), or only the named keys; another user's never does. */
   signIn(userId: string, options?: { data?: 'keep' | 'drop' | readonly (keyof Data & string)[] }): Promise<void>
-  /** Ends the session; with `everywhere`, every session of its user. */
-  signOut(options?: { everywhere?: boolean }): Promise<void>
+  /** Ends the session; with `everywhere`, every session of its user. Throws `EndPendingError` where the store did not take it: then it is over here, and the store is told when it is back. */
+  signOut(options?: { everywhere?: boolean }): Promise<Durable>
   /** A new id for the same session. `previous: 'refused'` after a rise in privilege: the id before reaches nothing from now on, and handle and tokens change. */
   regenerateId(options?: { previous?: 'graced' | 'refused' }): Promise<void>
 }
@@ -121,6 +138,12 @@ export interface Limits {
   readonly heldBody?: number | undefined
   /** Commits of one session waiting in this process. Default 1 000. */
   readonly queuedCommits?: number | undefined
+  /** Ends that are kept until the store takes them, and ends that are remembered for a fail-over, each. Default 10 000. */
+  readonly ends?: number | undefined
+  /** Sessions of which a copy is kept for `serveStale`. The oldest go first. Default 10 000. */
+  readonly copies?: number | undefined
+  /** Bytes of those copies together. Default 16 777 216. */
+  readonly copiedBytes?: number | undefined
 }
 
 /** A callback that another site's page posts to us: OAuth `form_post`, SAML, 3-D Secure. */
@@ -164,6 +187,10 @@ export interface BaseOptions {
   readonly insecure?: boolean | undefined
   /** Top-level keys of `data` that merge as one unit. */
   readonly whole?: readonly string[] | undefined
+  /** How many have to have a change before it counts as saved: the server that took it, or a replica too. Default `'primary'`. */
+  readonly durability?: Durability | undefined
+  /** How old a copy of a session may be that is served, to be read only, while the store does not answer. Default: none is. */
+  readonly serveStale?: Duration | undefined
   /** Ends the session when an id comes back after its grace. Default `false`: an event only. */
   readonly endOnTheft?: boolean | undefined
   readonly limits?: Limits | undefined
@@ -185,6 +212,18 @@ export interface BreakerStats {
   readonly refused: number
 }
 
+/** Ends that the store did not take at once, and ends that are remembered for a fail-over. */
+export interface EndsStats {
+  /** Not in the store yet. */
+  readonly pending: number
+  readonly remembered: number
+  /** How many could not be written at once, how many went through later, how many of those because the store was replaced, and how many never did. */
+  readonly kept: number
+  readonly written: number
+  readonly again: number
+  readonly givenUp: number
+}
+
 /** Counts since the manager was made. */
 export interface SessionsStats {
   readonly commits: Readonly<Record<CommitOutcome, number>>
@@ -192,7 +231,12 @@ export interface SessionsStats {
   readonly dropped: number
   readonly csrfRefused: number
   readonly storeCommands: number
+  /** Changes that were stored, and not confirmed by the replicas that were asked for. */
+  readonly unconfirmed: number
+  /** Requests that were served a copy while the store failed. */
+  readonly stale: number
   readonly breakers: { readonly reads: BreakerStats; readonly writes: BreakerStats }
+  readonly ends: EndsStats
 }
 
 /** Whether the store answers: `ok` where reads and writes do. */
@@ -212,12 +256,12 @@ export interface Sessions<Data extends object = RegisteredData> {
   ready(): Promise<void>
   /** The user's live sessions, newest first. */
   list(userId: string): Promise<SessionSummary<Data>[]>
-  /** Ends one session of the user. Answers whether there was such a live session. */
-  revoke(userId: string, handle: string): Promise<boolean>
-  /** Ends every session of the user whose sign-in was answered before this call. Answers how many. */
-  revokeUser(userId: string, options?: { except?: string }): Promise<number>
+  /** Ends one session of the user. Answers whether there was such a live session. Throws `EndPendingError` like `signOut`. */
+  revoke(userId: string, handle: string): Promise<{ readonly ended: boolean } & Durable>
+  /** Ends every session of the user whose sign-in was answered before this call. Answers how many. Throws `EndPendingError` like `signOut`. */
+  revokeUser(userId: string, options?: { except?: string }): Promise<{ readonly ended: number } & Durable>
   /** Ends every session of the deployment: at once here, on other servers within five seconds. */
-  revokeAll(): Promise<void>
+  revokeAll(): Promise<Durable>
   /** An exact read-modify-write of another session of the user. Throws `SessionEndedError` where there is none. */
   update<Result>(userId: string, handle: string, change: (data: Data) => Result): Promise<Result>
   stats(): SessionsStats

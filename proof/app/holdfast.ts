@@ -52,7 +52,9 @@ function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
     bag: () => session.data,
     update: (change) => session.update(change),
     signIn: (user) => session.signIn(user),
-    signOut: (everywhere = false) => session.signOut({ everywhere }),
+    signOut: async (everywhere = false) => {
+      await session.signOut({ everywhere })
+    },
     renew: () => session.regenerateId(),
     token: () => session.csrf.token(),
     // The adapter has refused a bad token before any handler ran.
@@ -61,7 +63,9 @@ function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
     revokeUser: async (user) => {
       await sessions.revokeUser(user)
     },
-    revokeAll: () => sessions.revokeAll(),
+    revokeAll: async () => {
+      await sessions.revokeAll()
+    },
   }
 }
 

@@ -9,7 +9,16 @@ import { timeToLive, type Timers } from './expiry.ts'
 import { decodeRecord, encodeRecord, type LiveRecord } from './live-record.ts'
 import { endReasonOf, isEnded, sameVersion, versionOf } from './record.ts'
 import type { RandomSource } from './random.ts'
-import { DONE, type Awaitable, type RecordBytes, type Selector, type Store, type Swap } from './store.ts'
+import {
+  DONE,
+  UNCONFIRMED,
+  type Awaitable,
+  type Durability,
+  type RecordBytes,
+  type Selector,
+  type Store,
+  type Swap,
+} from './store.ts'
 
 /** Why a change found nothing to change. `'unreadable'`: a newer format, or garbage. */
 export type Gone = { readonly gone: EndReason | 'absent' | 'unreadable' }
@@ -29,14 +38,20 @@ export type Standing = { readonly record: LiveRecord; readonly bytes: RecordByte
  */
 export type Change = (record: LiveRecord | undefined) => LiveRecord | Gone
 
-/** What became of a change. `merged`: it was made on another record than its maker knew. */
+/** What became of a change. `merged`: it was made on another record than its maker knew. `durable`: not `false` for want of replicas that it asked for. */
 export type Committed =
-  | { readonly done: 'saved' | 'merged' | 'unchanged'; readonly record: LiveRecord; readonly bytes: RecordBytes }
+  | {
+      readonly done: 'saved' | 'merged' | 'unchanged'
+      readonly record: LiveRecord
+      readonly bytes: RecordBytes
+      readonly durable: boolean
+    }
   | Gone
 
 interface Waiting {
   readonly change: Change
   readonly known: RecordBytes | undefined
+  readonly durability: Durability
   readonly resolve: (committed: Committed) => void
   readonly reject: (error: unknown) => void
 }
@@ -65,7 +80,7 @@ export interface CommitSettings {
 interface Folded {
   readonly record: LiveRecord
   readonly bytes: RecordBytes
-  readonly settle: () => void
+  readonly settle: (durable: boolean) => void
 }
 
 const STAMP_BYTES = 4
@@ -87,9 +102,14 @@ export class Commits {
   }
 
   /** Makes the change on the newest record. `known`: the bytes that its maker has seen, `undefined` where there was nothing. */
-  submit(selector: Selector, change: Change, known: RecordBytes | undefined): Promise<Committed> {
+  submit(
+    selector: Selector,
+    change: Change,
+    known: RecordBytes | undefined,
+    durability: Durability = 'primary',
+  ): Promise<Committed> {
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = { change, known, resolve, reject }
+      const waiting: Waiting = { change, known, durability, resolve, reject }
       const lane = this.#lanes.get(selector)
       if (lane === undefined) this.#start(selector, waiting)
       else if (lane.waiting.length < this.#settings.queuedMost) lane.waiting.push(waiting)
@@ -156,7 +176,7 @@ class Batch {
       const swap = await this.#swap(base, folded)
       if (swap.done) {
         lane.last = folded.bytes
-        folded.settle()
+        folded.settle(swap.durable)
         return
       }
       base = swap.found
@@ -183,12 +203,12 @@ class Batch {
     const record = made.at(-1)?.record
     if (record === undefined || record === before) {
       for (const { waiting, record: own } of made)
-        waiting.resolve({ done: 'unchanged', record: own, bytes: base as RecordBytes })
+        waiting.resolve({ done: 'unchanged', record: own, bytes: base as RecordBytes, durable: true })
       return undefined
     }
     const counted: LiveRecord = { ...record, counter: (before?.counter ?? 0) + 1 }
     const bytes = encodeRecord(counted, this.#settings.random(STAMP_BYTES))
-    return { record: counted, bytes, settle: () => settleSaved(made, base, counted, bytes) }
+    return { record: counted, bytes, settle: (durable) => settleSaved(made, base, { record: counted, bytes, durable }) }
   }
 
   #apply(before: LiveRecord | undefined, told: boolean): readonly Made[] | 'doubtful' {
@@ -235,7 +255,9 @@ class Batch {
     if (left <= 0) throw this.#unknown(lost)
     try {
       const swap = await within(left, this.#attempt(base, folded))
-      if (swap.done || isThis(swap.found, folded.bytes)) return DONE
+      if (swap.done) return swap
+      // It had arrived; what its replicas said was lost with the answer.
+      if (isThis(swap.found, folded.bytes)) return this.#durability === undefined ? DONE : UNCONFIRMED
       if (swap.found === undefined || isEnded(swap.found)) return swap
     } catch (again) {
       throw this.#unknown(again)
@@ -256,11 +278,16 @@ class Batch {
     )
   }
 
+  /** What the store is asked for: the strictest wish of all who wait. */
+  get #durability(): 'replicated' | undefined {
+    return this.#waiting.some(({ durability }) => durability === 'replicated') ? 'replicated' : undefined
+  }
+
   #attempt(base: RecordBytes | undefined, { record, bytes }: Folded): Awaitable<Swap> {
     const { store, timers, clock } = this.#settings
     const ttl = timeToLive(record, timers, clock.now())
-    if (base === undefined) return store.create(this.#selector, bytes, ttl)
-    return store.replace(this.#selector, versionOf(base), bytes, ttl)
+    if (base === undefined) return store.create(this.#selector, bytes, ttl, this.#durability)
+    return store.replace(this.#selector, versionOf(base), bytes, ttl, this.#durability)
   }
 }
 
@@ -268,12 +295,16 @@ class Batch {
 function settleSaved(
   made: readonly Made[],
   base: RecordBytes | undefined,
-  record: LiveRecord,
-  bytes: RecordBytes,
+  { record, bytes, durable }: { record: LiveRecord; bytes: RecordBytes; durable: boolean },
 ): void {
   for (const [at, { waiting, record: own }] of made.entries()) {
     const seen = own.epoch === record.epoch ? record : own
-    waiting.resolve({ done: at === 0 && sameRecord(waiting.known, base) ? 'saved' : 'merged', record: seen, bytes })
+    waiting.resolve({
+      done: at === 0 && sameRecord(waiting.known, base) ? 'saved' : 'merged',
+      record: seen,
+      bytes,
+      durable: durable || waiting.durability === 'primary',
+    })
   }
 }
 

@@ -35,7 +35,7 @@ export interface Guarding {
   /** Called when reads are answered again after they were not. */
   readonly answersAgain: () => void
   /** Called when the marker of an ended visit was put in place. */
-  readonly ended: (selector: Selector, marker: RecordBytes) => void
+  readonly ended: (selector: Selector, marker: RecordBytes, ttl: number) => void
 }
 
 /** A call that waits for its answer. `answers`: how many its breaker had counted when it was made. */
@@ -123,7 +123,7 @@ export class GuardedStore implements Store {
   end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Awaitable<Swap> {
     const ending = this.#call('end', this.writes, 'unknown', () => this.#store.end(selector, marker, ttl, condition))
     const noted = (swap: Swap): Swap => {
-      if (swap.done) this.#ended(selector, marker)
+      if (swap.done) this.#ended(selector, marker, ttl)
       return swap
     }
     return ending instanceof Promise ? ending.then(noted) : noted(ending)

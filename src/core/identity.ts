@@ -70,6 +70,14 @@ export class Identity {
     if (this.#issue !== undefined) this.#issue = { ...this.#issue, until: clock.now() + settings.timers.grace }
   }
 
+  /** The store fails, and the id that the browser brought is that of a copy from before. */
+  beginCopy(live: Live): void {
+    this.holding = live
+    this.owner = live.record.userId
+    this.status = 'stale'
+    this.detached = false
+  }
+
   /** The browser brought ids, and none of them leads to a live session. */
   lapse(dead: readonly Selector[], detached: boolean): void {
     this.status = 'lapsed'
@@ -135,6 +143,17 @@ export class Identity {
   /** Takes note of a newer state of the same session. */
   refresh(record: LiveRecord, bytes: RecordBytes): void {
     if (this.holding !== undefined) this.holding = { id: this.holding.id, record, bytes }
+    if (this.status === 'stale') this.status = 'live'
+  }
+
+  /** The answer brings no new id: the one that the browser has serves on. */
+  withhold(): void {
+    this.#issue = undefined
+  }
+
+  /** The ids of sessions that the browser brought. */
+  presentedIds(): readonly GenuineId[] {
+    return [...this.#presented.ids.sid, ...this.#presented.ids.gid]
   }
 
   /** What a change of this request builds on, if it still has a right to what is stored. */

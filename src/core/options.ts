@@ -4,6 +4,7 @@ import { OptionsError } from '../errors.ts'
 import type { BaseOptions, Callback, CsrfMode, Limits, Log, Secrets } from '../types.ts'
 import { milliseconds } from './duration.ts'
 import type { Timers } from './expiry.ts'
+import type { Durability } from './store.ts'
 
 /** The options of one manager, complete. Times in milliseconds. */
 export interface Settings {
@@ -20,6 +21,9 @@ export interface Settings {
   readonly insecure: boolean
   readonly whole: ReadonlySet<string>
   readonly endOnTheft: boolean
+  readonly durability: Durability
+  /** `undefined`: nothing stale is served. */
+  readonly serveStale: number | undefined
   readonly limits: Readonly<Record<keyof Limits, number>>
   readonly log: Log
   readonly now: (() => number) | undefined
@@ -48,10 +52,24 @@ export const DEFAULTS = {
   insecure: false,
   whole: [],
   endOnTheft: false,
-  limits: { recordSize: 65_536, depth: 32, userId: 255, heldBody: 1_048_576, queuedCommits: 1000 },
+  durability: 'primary',
+  serveStale: undefined,
+  limits: {
+    recordSize: 65_536,
+    depth: 32,
+    userId: 255,
+    heldBody: 1_048_576,
+    queuedCommits: 1000,
+    ends: 10_000,
+    copies: 10_000,
+    copiedBytes: 16_777_216,
+  },
   log: undefined,
   now: undefined,
 } as const
+
+/** What `durability` may be. */
+export const DURABILITIES: readonly Durability[] = ['primary', 'replicated']
 
 type Given = BaseOptions & { readonly initial?: (() => object) | undefined }
 
@@ -76,6 +94,8 @@ export function resolveOptions(given: Given): Settings {
     insecure,
     whole: new Set(strings('whole', options.whole)),
     endOnTheft: flag('endOnTheft', options.endOnTheft),
+    durability: oneOf('durability', options.durability, DURABILITIES),
+    serveStale: options.serveStale === undefined ? undefined : milliseconds('serveStale', options.serveStale),
     limits: Object.freeze(checkLimits(options.limits)),
     log: checkLog(options.log),
     now: optionalFunction('now', options.now) as (() => number) | undefined,
@@ -186,6 +206,9 @@ const LIMIT_MOST: Readonly<Record<keyof Limits, number>> = {
   userId: 255,
   heldBody: 1_073_741_824,
   queuedCommits: 1_000_000,
+  ends: 1_000_000,
+  copies: 1_000_000,
+  copiedBytes: 1_073_741_824,
 }
 
 function checkLimits(given: unknown): Record<keyof Limits, number> {

@@ -71,11 +71,12 @@ export function resolve(
 ): Awaitable<Resolution> {
   const { sid, gid } = presented.ids
   const id = sid.length + gid.length === 1 ? (sid[0] ?? gid[0]) : undefined
-  if (id === undefined || presented.unknownKey || dead.has(id.selector))
+  if (id === undefined || presented.unknownKey || dead.has(id.selector) || services.ends.isPending(id.selector))
     return resolveEach(services, presented, dead, through)
   const judged = (bytes: RecordBytes | undefined): Awaitable<Resolution> => {
     const found = judge(services, id, bytes)
     if (typeof found !== 'string') return found
+    services.copies?.forget(id.selector)
     return resolveEach(services, presented, dead, true, { selector: id.selector, found, bytes })
   }
   const loading = services.store.load(id.selector)
@@ -95,7 +96,8 @@ async function resolveEach(
     const live: Live[] = []
     for (const id of presented.ids[rank]) {
       if (gone.includes(id.selector)) continue
-      const found = !through && dead.has(id.selector) ? 'over' : await judgeOrEnd(services, id, known)
+      const over = (!through && dead.has(id.selector)) || services.ends.isPending(id.selector)
+      const found = over ? 'over' : await judgeOrEnd(services, id, known)
       if (found === 'over') dead.add(id.selector)
       if (found === 'over') gone.push(id.selector)
       else if (found === 'detached') detached = true
@@ -114,6 +116,32 @@ async function resolveEach(
     return { what: 'detached', dead: gone }
   }
   return { what: detached ? 'detached' : 'over', dead: gone }
+}
+
+/**
+ * The session of a request as far as copies tell, for when the store cannot be asked. `undefined`: they do not, because
+ * an id came that may be good and has no copy, or because the copy says anything but that it is.
+ */
+export function resolveCopies(services: Services, presented: Presented): Resolution | undefined {
+  const { copies, ends } = services
+  if (copies === undefined || presented.unknownKey) return undefined
+  const gone: Selector[] = []
+  for (const rank of ['sid', 'gid'] as const) {
+    let first: Live | undefined
+    for (const id of presented.ids[rank]) {
+      if (ends.isPending(id.selector)) {
+        gone.push(id.selector)
+        continue
+      }
+      const bytes = copies.of(id.selector)
+      const found = bytes === undefined ? undefined : judge(services, id, bytes)
+      if (found === undefined || typeof found === 'string') return undefined
+      if (first !== undefined && first.id.selector !== id.selector) return undefined
+      first = found
+    }
+    if (first !== undefined) return first
+  }
+  return { what: 'over', dead: gone }
 }
 
 async function judgeOrEnd(

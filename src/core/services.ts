@@ -3,7 +3,9 @@ import * as channels from '../telemetry/channels.ts'
 import type { CommitOutcome } from '../types.ts'
 import type { Clock } from './clock.ts'
 import type { Commits } from './commits.ts'
+import type { Copies } from './copies.ts'
 import type { CookieReader } from './cookie.ts'
+import type { Ends } from './ends.ts'
 import type { GuardedStore } from './guarded-store.ts'
 import type { Keyring } from './keyring.ts'
 import type { Settings } from './options.ts'
@@ -24,6 +26,9 @@ export interface Services {
   readonly heartbeat: Heartbeat
   readonly touches: Touches
   readonly watchers: Watchers
+  readonly ends: Ends
+  /** Only where stale sessions are served. */
+  readonly copies: Copies | undefined
   readonly counters: Counters
 }
 
@@ -32,11 +37,14 @@ export class Counters {
   readonly commits: Record<CommitOutcome, number> = { unchanged: 0, touched: 0, saved: 0, merged: 0, gone: 0 }
   conflicts = 0
   dropped = 0
+  unconfirmed = 0
+  stale = 0
   csrfRefused = 0
 
-  committed(handle: string | undefined, outcome: CommitOutcome, version: number): void {
+  committed(handle: string | undefined, outcome: CommitOutcome, version: number, durable = true): void {
     this.commits[outcome]++
-    if (channels.commit.hasSubscribers) channels.commit.publish({ handle, outcome, version })
+    if (!durable) this.unconfirmed++
+    if (channels.commit.hasSubscribers) channels.commit.publish({ handle, outcome, version, durable })
   }
 
   drop(handle: string | undefined, reason: string): void {
@@ -48,6 +56,11 @@ export class Counters {
 /** Who wants to know in this process when a session ends. A visit may see several, one for each epoch. */
 export class Watchers {
   readonly #watching = new Map<Selector, Map<AbortController, number>>()
+  readonly #copies: Copies | undefined
+
+  constructor(copies?: Copies) {
+    this.#copies = copies
+  }
 
   /** Answers what forgets it again. */
   watch(selector: Selector, epoch: number, controller: AbortController): () => void {
@@ -60,8 +73,9 @@ export class Watchers {
     }
   }
 
-  /** Aborts who waits for the end of this visit, or only of what it was in this epoch. */
+  /** Aborts who waits for the end of this visit, or only of what it was in this epoch. No copy of it serves any more. */
   ended(selector: Selector, epoch?: number): void {
+    this.#copies?.over(selector, epoch)
     for (const [controller, its] of this.#watching.get(selector) ?? []) {
       if (epoch === undefined || its === epoch) controller.abort()
     }

@@ -1,23 +1,42 @@
 /** What a request does with its session. Every operation waits for the one before it, and ends in one compare-and-set. */
-import { CsrfError, HeadSentError, LimitError, OptionsError, SessionEndedError, type EndReason } from '../errors.ts'
+import {
+  CsrfError,
+  HeadSentError,
+  SessionEndedError,
+  StoreUnavailableError,
+  UnconfirmedError,
+  type EndReason,
+} from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { CommitOutcome } from '../types.ts'
-import { carriedData, type Carry, refusePromise } from './carried-data.ts'
+import { type Carry, refusePromise } from './carried-data.ts'
 import { standingOf, type Committed, type Gone } from './commits.ts'
-import { endVisit } from './ending.ts'
 import { renewalDue } from './expiry.ts'
 import type { Holding, Identity } from './identity.ts'
 import type { LiveRecord } from './live-record.ts'
-import { endedMarker } from './record.ts'
 import type { Services } from './services.ts'
 import type { PendingData, SessionData } from './session-data.ts'
-import { freshVerifier } from './session-id.ts'
+import { freshVerifier, type Verifier } from './session-id.ts'
+import { signIn } from './sign-in.ts'
+import { signOut } from './sign-out.ts'
+import type { Durability, Durable } from './store.ts'
 import { raised, renewed } from './succession.ts'
 
 const COLLISIONS_MOST = 4
 
 /** A step of a change that comes after the data's: renewal, sign-in. */
 type Alteration = (record: LiveRecord, now: number) => LiveRecord
+
+/** What a change came to. `durable`: not `false` for want of replicas that it asked for. */
+export interface Written extends Durable {
+  readonly outcome: CommitOutcome
+}
+
+/** How a change is written. `fresh`: the verifier that its alteration brings. `durability`: other than the manager's. */
+interface Writing {
+  readonly fresh?: Verifier | undefined
+  readonly durability?: Durability | undefined
+}
 
 const NOTHING_UNDER_WAY: Promise<unknown> = Promise.resolve()
 
@@ -26,18 +45,23 @@ const AS_IS: Alteration = (record) => record
 export class SessionWork<Data extends object> {
   readonly identity: Identity
   readonly data: SessionData<Data>
+  /** Ends every session of a user. */
+  readonly revokeUser: (userId: string) => Promise<Durable>
   /** Whether the head of the answer has left: from then on nothing that needs a cookie. */
   headGone = false
   /** Whether the request came without evidence of its origin: it may do what a stranger may, but not sign in. */
   unproven = false
-  readonly #services: Services
   /** Whether the CSRF check is still to be made, and so nothing may be changed. */
   unchecked = false
+  /** Why the store could not be asked: the session is a copy, which can be read and signed out of. */
+  unavailable: StoreUnavailableError | undefined
+  /** The same where there is no copy either: nothing is known of the session, and it can be signed out of and nothing else. */
+  unread: StoreUnavailableError | undefined
   /** Called whenever a session was stored: who waits for its end can begin to. */
   held: (() => void) | undefined
-  readonly #revokeUser: (userId: string) => Promise<number>
   /** Why the session was found to be over, for the errors that say so. */
-  #endedBy: EndReason | undefined
+  endedBy: EndReason | undefined
+  readonly #services: Services
   #last: Promise<unknown> = NOTHING_UNDER_WAY
   #underWay = 0
 
@@ -45,12 +69,12 @@ export class SessionWork<Data extends object> {
     services: Services,
     identity: Identity,
     data: SessionData<Data>,
-    revokeUser: (userId: string) => Promise<number>,
+    revokeUser: (userId: string) => Promise<Durable>,
   ) {
     this.#services = services
     this.identity = identity
     this.data = data
-    this.#revokeUser = revokeUser
+    this.revokeUser = revokeUser
   }
 
   /** Whether an operation is under way. */
@@ -63,30 +87,44 @@ export class SessionWork<Data extends object> {
     return this.busy || this.data.changed || this.#renewalDue
   }
 
-  /** Saves what is unsaved, with the renewal where it is due. */
+  /** Saves what is unsaved, with the renewal where it is due. Throws `UnconfirmedError` for a change that is stored and not confirmed. */
   settle(): Promise<CommitOutcome> {
     return this.#inTurn(async () => {
       const pending = this.data.pending()
-      if (this.identity.detached) return this.#dropped(pending, 'detached')
+      if (pending.changed) this.#refuseReadOnly('a change of its data')
+      if (this.identity.detached) return this.#dropped(pending, 'detached').outcome
       if (!pending.changed && !this.#renewalDue) return 'unchanged'
-      return this.#write(pending, this.#renewalDue ? this.#renewal() : AS_IS)
+      const written = await this.write(pending, this.#renewalDue ? this.#renewal() : AS_IS)
+      // An id whose renewal is not confirmed stays away, and the one before it serves on: that takes no error.
+      if (pending.changed) this.acknowledge(written)
+      return written.outcome
     })
   }
 
-  commit(): Promise<CommitOutcome> {
+  /** Saves. Without a wish of its own it throws `UnconfirmedError` where the manager's is not met. */
+  commit(durability?: Durability): Promise<Written> {
     return this.#inTurn(async () => {
+      this.#refuseReadOnly('commit()')
       const pending = this.data.pending()
       if (this.identity.detached) return this.#dropped(pending, 'detached')
       const { holding } = this.identity
-      if (pending.changed) return this.#write(pending, AS_IS)
-      return holding !== undefined && this.#services.touches.soon(holding.id.selector, holding.record)
-        ? 'touched'
-        : 'unchanged'
+      if (!pending.changed) {
+        const touched = holding !== undefined && this.#services.touches.soon(holding.id.selector, holding.record)
+        return { outcome: touched ? 'touched' : 'unchanged', durable: true }
+      }
+      const written = await this.write(pending, AS_IS, { durability })
+      if (durability === undefined) this.acknowledge(written)
+      return written
     })
   }
 
-  update<Result>(change: (data: Data) => Result): Promise<Result> {
+  /** Without a wish of its own it throws `UnconfirmedError` where the manager's is not met. */
+  update<Result>(
+    change: (data: Data) => Result,
+    durability?: Durability,
+  ): Promise<{ readonly result: Result } & Durable> {
     return this.#inTurn(async () => {
+      this.#refuseReadOnly('update()')
       this.#refuseEnded()
       const pending = this.data.pending()
       let result: Result | undefined
@@ -100,105 +138,68 @@ export class SessionWork<Data extends object> {
           return { data, conflicts }
         },
       }
-      const outcome = await this.#write(changed, AS_IS)
-      if (outcome === 'gone') throw this.#ended()
-      return result as Result
+      const written = await this.write(changed, AS_IS, { durability })
+      if (written.outcome === 'gone') throw this.over()
+      if (durability === undefined) this.acknowledge(written)
+      return { result: result as Result, durable: written.durable }
     })
   }
 
   reload(): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.unread !== undefined) throw this.unread
       const { holding } = this.identity
       if (holding === undefined) return this.data.reset(undefined)
       const found = await this.#look(holding)
       this.data.reset(found?.payload, holding.id.selector)
+      this.unavailable = undefined
     })
   }
 
   touch(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#refuseReadOnly('touch()')
       const { holding } = this.identity
       const found = holding === undefined ? undefined : await this.#look(holding)
       if (holding === undefined || found === undefined) return
-      if (!(await this.#services.touches.now(holding.id.selector, found))) this.#lost('revoked')
+      if (!(await this.#services.touches.now(holding.id.selector, found))) this.lose('revoked')
     })
   }
 
   regenerateId(previous: 'graced' | 'refused'): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.headGone) throw this.#tooLate('regenerateId()')
+      this.#refuseReadOnly('regenerateId()')
+      if (this.headGone) throw this.tooLate('regenerateId()')
       if (previous === 'refused') this.#refuseEnded()
       if (this.identity.holding === undefined || this.identity.detached) return
-      const verifier = previous === 'refused' ? freshVerifier(this.#services.random) : undefined
-      const alter: Alteration =
-        verifier === undefined ? this.#renewal() : (record, now) => raised(record, verifier, now)
-      const outcome = await this.#write(this.data.pending(), alter, verifier)
-      if (outcome !== 'gone') channels.lifecycle.publish({ handle: this.identity.handle, what: 'renewed' })
-      else if (previous === 'refused') throw this.#ended()
+      const fresh = previous === 'refused' ? freshVerifier(this.#services.random) : undefined
+      const alter: Alteration = fresh === undefined ? this.#renewal() : (record, now) => raised(record, fresh, now)
+      const written = await this.write(this.data.pending(), alter, { fresh })
+      if (written.outcome !== 'gone') channels.lifecycle.publish({ handle: this.identity.handle, what: 'renewed' })
+      else if (previous === 'refused') throw this.over()
+      this.acknowledge(written)
     })
   }
 
   signIn(userId: string, carry: Carry): Promise<void> {
     return this.#inTurn(async () => {
-      this.#checkSignIn(userId)
-      const before = this.identity.holding
-      // Whose the loaded data are, also where the session was lost on the way.
-      const other = this.identity.owner
-      const carried = other === undefined || other === userId ? carry : 'drop'
-      if (this.identity.detached || (await this.#signInto(userId, carried)) === 'gone') {
-        this.identity.startOver()
-        // What was ended stays ended, its data too.
-        const kept = this.#endedBy === 'revoked' || this.#endedBy === 'signed-out' ? 'drop' : carried
-        if ((await this.#signInto(userId, kept)) === 'gone') throw this.#ended()
-      }
-      if (before !== undefined && other !== undefined && other !== userId)
-        await this.#services.store.withdraw(other, before.id.selector)
-      channels.lifecycle.publish({ handle: this.identity.handle, what: 'signed-in' })
+      this.#refuseReadOnly('signIn()')
+      await signIn(this, this.#services, userId, carry)
     })
   }
 
-  signOut(everywhere: boolean): Promise<void> {
+  signOut(everywhere: boolean): Promise<Durable> {
     return this.#inTurn(async () => {
-      if (this.unchecked) throw this.#unchecked()
-      if (this.headGone) throw this.#tooLate('signOut()')
-      this.identity.clear()
-      const { handle } = this.identity
-      const holding = this.identity.holding ?? this.identity.lost
-      if (holding !== undefined) {
-        const { userId } = holding.record
-        if (everywhere && userId !== undefined) await this.#revokeUser(userId)
-        const ended = await endVisit(this.#services, holding)
-        if (ended && userId !== undefined) await this.#services.store.withdraw(userId, holding.id.selector)
-        if (ended) this.#services.watchers.ended(holding.id.selector)
-        if (ended) channels.lifecycle.publish({ handle, what: 'signed-out' })
-      }
-      this.identity.leave()
-      this.data.reset(undefined)
+      this.refuseUnchecked()
+      if (this.headGone) throw this.tooLate('signOut()')
+      return signOut(this, this.#services, everywhere)
     })
   }
 
-  get #renewalDue(): boolean {
-    const { holding } = this.identity
-    return (
-      holding !== undefined &&
-      !this.headGone &&
-      renewalDue(holding.record, this.#services.settings.timers, this.#services.clock.now())
-    )
-  }
-
-  #renewal(): Alteration {
-    return (record, now) =>
-      this.identity.holding === undefined ? record : renewed(this.#services, record, this.identity.holding.id, now)
-  }
-
-  /** One change of this session, with what is unsaved. `fresh`: the verifier that the alteration brings. */
-  async #write(
-    pending: PendingData<Data>,
-    alter: Alteration,
-    fresh?: ReturnType<typeof freshVerifier>,
-  ): Promise<CommitOutcome> {
-    if (this.unchecked) throw this.#unchecked()
-    if (this.headGone && this.identity.holding === undefined) throw this.#tooLate('storing the first value')
+  /** One change of this session, with what is unsaved. */
+  async write(pending: PendingData<Data>, alter: Alteration, { fresh, durability }: Writing = {}): Promise<Written> {
+    this.refuseUnchecked()
+    if (this.headGone && this.identity.holding === undefined) throw this.tooLate('storing the first value')
     for (let attempt = 0; ; attempt++) {
       const { holding } = this.identity
       const { id, known } = holding === undefined ? this.identity.visitor() : { id: holding.id, known: true }
@@ -216,6 +217,7 @@ export class SessionWork<Data extends object> {
           return alter({ ...entry, payload: this.data.encode(made.data) }, now)
         },
         holding?.bytes,
+        durability ?? this.#services.settings.durability,
       )
       if (!('gone' in committed)) return this.#saved(pending, committed, conflicts, fresh)
       const collided = !known && committed.gone !== 'absent'
@@ -225,47 +227,19 @@ export class SessionWork<Data extends object> {
     }
   }
 
-  #saved(
-    pending: PendingData<Data>,
-    committed: Exclude<Committed, Gone>,
-    conflicts: readonly string[],
-    fresh?: ReturnType<typeof freshVerifier>,
-  ): CommitOutcome {
-    const first = this.identity.holding === undefined
-    this.identity.learn(committed.record, committed.bytes, fresh)
-    this.data.rebase(committed.record.payload, pending)
-    const { handle, holding } = this.identity
-    if (holding !== undefined) this.#services.touches.written(holding.id.selector)
-    this.held?.()
-    if (first) channels.lifecycle.publish({ handle, what: 'begun' })
-    if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
-    this.#services.counters.committed(handle, committed.done, committed.record.counter)
-    return committed.done
+  /** Throws `UnconfirmedError` for a change that is stored, and lacks replicas that it asked for. */
+  acknowledge({ durable }: Written): void {
+    if (durable) return
+    throw new UnconfirmedError(
+      'A change of a session was stored, and too few replicas confirmed it in time: it counts once, and a fail-over now can lose it. Read the session again before repeating it.',
+      { handle: this.identity.handle },
+    )
   }
 
-  #gone(pending: PendingData<Data>, { gone }: Gone): CommitOutcome {
-    this.#services.counters.committed(this.identity.handle, 'gone', 0)
-    if (pending.changed) this.#services.counters.drop(this.identity.handle, gone)
-    this.#lost(gone)
-    return 'gone'
-  }
-
-  /** The newest state of the session, if this request still has a right to it. */
-  async #look(holding: Holding): Promise<LiveRecord | undefined> {
-    const standing = standingOf(await this.#services.store.load(holding.id.selector))
-    const record = 'record' in standing ? standing.record : undefined
-    const found = 'gone' in standing ? standing : this.identity.foundation(record, this.#services.clock.now())
-    if ('gone' in found) {
-      this.#lost(found.gone)
-      return undefined
-    }
-    if ('record' in standing) this.identity.refresh(standing.record, standing.bytes)
-    return found
-  }
-
-  #lost(gone: Gone['gone']): void {
+  /** The session was found to be over, or another's. */
+  lose(gone: Gone['gone']): void {
     const { holding } = this.identity
-    this.#endedBy = gone === 'absent' || gone === 'unreadable' ? 'expired' : gone
+    this.endedBy = gone === 'absent' || gone === 'unreadable' ? 'expired' : gone
     this.identity.lose()
     // What was superseded is over under its own epoch only: who signed in to the visit goes on.
     if (holding !== undefined)
@@ -274,76 +248,18 @@ export class SessionWork<Data extends object> {
 
   /** Throws while the request's CSRF check is still to be made. */
   refuseUnchecked(): void {
-    if (this.unchecked) throw this.#unchecked()
-  }
-
-  #refuseEnded(): void {
-    if (this.identity.detached || this.identity.status === 'lapsed') throw this.#ended()
-  }
-
-  #dropped(pending: PendingData<Data>, reason: string): CommitOutcome {
-    if (!pending.changed) return 'unchanged'
-    this.#services.counters.drop(this.identity.handle, reason)
-    this.#services.counters.committed(this.identity.handle, 'gone', 0)
-    return 'gone'
-  }
-
-  /** Enters the visit in the user's index, then the user in the visit, and looks whether a revocation came in between. */
-  async #signInto(userId: string, carry: Carry): Promise<'signed-in' | 'gone'> {
-    const { store, settings, random } = this.#services
-    const lifetime = settings.timers.absolute + settings.maxRequestTime
-    const selector = (this.identity.holding?.id ?? this.identity.visitor().id).selector
-    const { notBefore, now: storeNow } = await store.enroll(userId, selector, lifetime)
-    const signedInAt = Math.max(Math.floor(storeNow), notBefore + 1)
-    const verifier = freshVerifier(random)
-    const pending = carriedData(this.data, carry)
-    const outcome = await this.#write(
-      pending,
-      (record, now) =>
-        raised(
-          { ...record, userId, createdAt: Math.min(record.createdAt, signedInAt), signedInAt, sparedAt: undefined },
-          verifier,
-          now,
-        ),
-      verifier,
+    if (!this.unchecked) return
+    throw new CsrfError(
+      'body-not-parsed',
+      'This route is checked later, and the check has not been made yet: call csrf() or verifyCsrf() before the session is changed.',
+      { handle: this.identity.handle },
     )
-    // An entry that leads nowhere is left alone: it may be that of the same user's other request, which went through.
-    const entered = this.identity.holding?.id.selector
-    if (outcome === 'gone' || entered === undefined) return 'gone'
-    try {
-      const after = await store.enroll(userId, entered, lifetime)
-      if (after.notBefore < signedInAt) return 'signed-in'
-      await store.end(entered, endedMarker('revoked'), settings.maxRequestTime, { user: userId })
-    } catch (error) {
-      // Nobody has looked whether the user was revoked meanwhile: this answer takes no id along.
-      this.identity.lose()
-      throw error
-    }
-    this.#lost('revoked')
-    throw this.#ended()
   }
 
-  #checkSignIn(userId: string): void {
-    if (this.headGone) throw this.#tooLate('signIn()')
-    const most = this.#services.settings.limits.userId
-    // The index of a visitor's open cycles begins with the sign that no user id does.
-    if (typeof userId !== 'string' || userId === '' || userId.startsWith('\0'))
-      throw new OptionsError('userId', 'signIn(userId) needs a user id: a string that is not empty, nor begins with NUL.')
-    if (Buffer.byteLength(userId) > most)
-      throw new LimitError(
-        'userId',
-        `The user id has ${Buffer.byteLength(userId)} bytes; limits.userId allows ${most}.`,
-      )
-    if (this.unproven)
-      throw new CsrfError(
-        'no-evidence',
-        'A request that shows neither its origin nor a CSRF token cannot sign in: send a token with it.',
-      )
-  }
-
-  #ended(): SessionEndedError {
+  /** The error for who wants to change a session that is over. */
+  over(): SessionEndedError {
     const { handle } = this.identity
-    const reason = this.#endedBy ?? (this.identity.detached ? 'superseded' : 'expired')
+    const reason = this.endedBy ?? (this.identity.detached ? 'superseded' : 'expired')
     return new SessionEndedError(
       reason,
       `The session is over (${reason}): the change was not made. Ask the visitor to sign in again.`,
@@ -351,19 +267,90 @@ export class SessionWork<Data extends object> {
     )
   }
 
-  #unchecked(): CsrfError {
-    return new CsrfError(
-      'body-not-parsed',
-      'This route is checked later, and the check has not been made yet: call csrf() or verifyCsrf() before the session is changed.',
-      { handle: this.identity.handle },
-    )
-  }
-
-  #tooLate(what: string): HeadSentError {
+  tooLate(what: string): HeadSentError {
     return new HeadSentError(
       `${what} needs a cookie, and the head of the response has left: do it before the first byte of the body.`,
       { handle: this.identity.handle },
     )
+  }
+
+  get #renewalDue(): boolean {
+    const { holding } = this.identity
+    return (
+      holding !== undefined &&
+      !this.headGone &&
+      this.unavailable === undefined &&
+      renewalDue(holding.record, this.#services.settings.timers, this.#services.clock.now())
+    )
+  }
+
+  #renewal(): Alteration {
+    return (record, now) =>
+      this.identity.holding === undefined ? record : renewed(this.#services, record, this.identity.holding.id, now)
+  }
+
+  #saved(
+    pending: PendingData<Data>,
+    committed: Exclude<Committed, Gone>,
+    conflicts: readonly string[],
+    fresh?: Verifier,
+  ): Written {
+    const { record, bytes, done, durable } = committed
+    const first = this.identity.holding === undefined
+    this.identity.learn(record, bytes, fresh)
+    if (!durable && !first && fresh === undefined) this.identity.withhold()
+    this.data.rebase(record.payload, pending)
+    const { handle, holding } = this.identity
+    if (holding !== undefined) {
+      this.#services.touches.written(holding.id.selector)
+      this.#services.copies?.keep(holding.id.selector, record, bytes)
+    }
+    this.held?.()
+    if (first) channels.lifecycle.publish({ handle, what: 'begun' })
+    if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
+    this.#services.counters.committed(handle, done, record.counter, durable)
+    return { outcome: done, durable }
+  }
+
+  #gone(pending: PendingData<Data>, { gone }: Gone): Written {
+    this.#services.counters.committed(this.identity.handle, 'gone', 0)
+    if (pending.changed) this.#services.counters.drop(this.identity.handle, gone)
+    this.lose(gone)
+    return { outcome: 'gone', durable: true }
+  }
+
+  /** The newest state of the session, if this request still has a right to it. */
+  async #look(holding: Holding): Promise<LiveRecord | undefined> {
+    const standing = standingOf(await this.#services.store.load(holding.id.selector))
+    const record = 'record' in standing ? standing.record : undefined
+    const found = 'gone' in standing ? standing : this.identity.foundation(record, this.#services.clock.now())
+    if ('gone' in found) {
+      this.lose(found.gone)
+      return undefined
+    }
+    if ('record' in standing) this.identity.refresh(standing.record, standing.bytes)
+    return found
+  }
+
+  #refuseEnded(): void {
+    if (this.identity.detached || this.identity.status === 'lapsed') throw this.over()
+  }
+
+  /** Throws where the session is a copy, or not known at all. */
+  #refuseReadOnly(what: string): void {
+    if (this.unread !== undefined) throw this.unread
+    if (this.unavailable === undefined) return
+    throw new StoreUnavailableError(
+      `The store fails, and the session is a copy from before that can only be read: ${what} was not carried out. Try again when the store is back.`,
+      { handle: this.identity.handle, retryAfter: this.unavailable.retryAfter, cause: this.unavailable },
+    )
+  }
+
+  #dropped(pending: PendingData<Data>, reason: string): Written {
+    if (!pending.changed) return { outcome: 'unchanged', durable: true }
+    this.#services.counters.drop(this.identity.handle, reason)
+    this.#services.counters.committed(this.identity.handle, 'gone', 0)
+    return { outcome: 'gone', durable: true }
   }
 
   #inTurn<Result>(operation: () => Promise<Result>): Promise<Result> {

@@ -1,11 +1,14 @@
 /** What handlers see of a visit: `req.session`. */
 import { hiddenField } from '../csrf/field.ts'
 import { judgeToken, makeToken, type Lineage } from '../csrf/token.ts'
-import { DataError, HeadSentError, NotMountedError } from '../errors.ts'
-import type { CommitOutcome, Session, SessionCsrf, SessionStatus } from '../types.ts'
+import { DataError, HeadSentError, NotMountedError, OptionsError } from '../errors.ts'
+import type { CommitOutcome, CommitResult, DurabilityOption, Session, SessionCsrf, SessionStatus } from '../types.ts'
 import { absoluteDeadline } from './expiry.ts'
+import type { Identity } from './identity.ts'
+import { DURABILITIES } from './options.ts'
 import type { Services } from './services.ts'
 import type { SessionWork } from './session-work.ts'
+import type { Durability, Durable } from './store.ts'
 
 /** What action cycles need of a session besides its public face. */
 export interface Bond {
@@ -39,50 +42,53 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   }
 
   get data(): Data {
+    if (this.#work.unread !== undefined) throw this.#work.unread
     return this.#work.data.value
   }
 
   set data(value: Data) {
     if (typeof value !== 'object' || value === null)
       throw new DataError('', 'session.data is a plain object: to forget what it holds, assign {}.')
+    if (this.#work.unread !== undefined) throw this.#work.unread
     this.#work.data.value = value
   }
 
   get status(): SessionStatus {
-    return this.#work.identity.status
+    return this.#identity.status
   }
 
   get handle(): string | undefined {
-    return this.#work.identity.handle
+    return this.#identity.handle
   }
 
   get userId(): string | undefined {
-    return this.#work.identity.holding?.record.userId
+    return this.#identity.holding?.record.userId
   }
 
   get createdAt(): Date | undefined {
-    return dateOf(this.#work.identity.holding?.record.createdAt)
+    return dateOf(this.#identity.holding?.record.createdAt)
   }
 
   get signedInAt(): Date | undefined {
-    return dateOf(this.#work.identity.holding?.record.signedInAt)
+    return dateOf(this.#identity.holding?.record.signedInAt)
   }
 
   get expiresAt(): Date | undefined {
-    const record = this.#work.identity.holding?.record
+    const record = this.#identity.holding?.record
     if (record === undefined) return undefined
     const { timers } = this.#services.settings
     return new Date(Math.min(this.#services.clock.now() + timers.idle, absoluteDeadline(record, timers)))
   }
 
   get version(): number {
-    return this.#work.identity.holding?.record.counter ?? 0
+    return this.#identity.holding?.record.counter ?? 0
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
+      const { status } = this
       this.#controller = new AbortController()
-      if (this.status === 'lapsed') this.#controller.abort()
+      if (status === 'lapsed') this.#controller.abort()
       this.#work.held = () => this.#watch()
       this.#watch()
     }
@@ -93,12 +99,24 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     return (this.#csrf ??= this.#makeCsrf())
   }
 
-  update<Result>(change: (data: Data) => Result): Promise<Result> {
-    return this.#work.update(change)
+  update<Result>(change: (data: Data) => Result): Promise<Result>
+  update<Result>(
+    change: (data: Data) => Result,
+    options: DurabilityOption,
+  ): Promise<{ readonly result: Result } & Durable>
+  async update<Result>(
+    change: (data: Data) => Result,
+    options?: DurabilityOption,
+  ): Promise<Result | ({ readonly result: Result } & Durable)> {
+    const updated = await this.#work.update(change, durabilityOf(options))
+    return options === undefined ? updated.result : updated
   }
 
-  commit(): Promise<CommitOutcome> {
-    return this.#work.commit()
+  commit(): Promise<CommitOutcome>
+  commit(options: DurabilityOption): Promise<CommitResult>
+  async commit(options?: DurabilityOption): Promise<CommitOutcome | CommitResult> {
+    const written = await this.#work.commit(durabilityOf(options))
+    return options === undefined ? written.outcome : written
   }
 
   reload(): Promise<void> {
@@ -113,7 +131,7 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     return this.#work.signIn(userId, options.data ?? 'keep')
   }
 
-  signOut(options: { everywhere?: boolean } = {}): Promise<void> {
+  signOut(options: { everywhere?: boolean } = {}): Promise<Durable> {
     return this.#work.signOut(options.everywhere ?? false)
   }
 
@@ -124,7 +142,7 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   static bondOf<Data extends object>(session: HandlerSession<Data>): Bond {
     return {
       services: session.#services,
-      lineage: () => session.#work.identity.lineage(),
+      lineage: () => session.#identity.lineage(),
       issueLineage: () => session.#issueLineage(),
       refuseUnchecked: () => session.#work.refuseUnchecked(),
     }
@@ -136,6 +154,12 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     this.#forget()
   }
 
+  /** Throws where nothing is known of it. */
+  get #identity(): Identity {
+    if (this.#work.unread !== undefined) throw this.#work.unread
+    return this.#work.identity
+  }
+
   #watch(): void {
     const { holding } = this.#work.identity
     if (this.#controller === undefined || holding === undefined || this.#finished) return
@@ -144,7 +168,8 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   }
 
   #issueLineage(): Lineage {
-    const { identity, headGone } = this.#work
+    const { headGone } = this.#work
+    const identity = this.#identity
     if (headGone && identity.lineage() === undefined)
       throw new HeadSentError(
         'A CSRF token for this visitor needs a cookie, and the head of the response has left: make the token before the first byte of the body.',
@@ -158,10 +183,14 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     return {
       token,
       field: (path) => hiddenField(token(path)),
-      verify: (given, path) =>
-        judgeToken(this.#services.keyring, given, this.#work.identity.lineage(), path) === 'valid',
+      verify: (given, path) => judgeToken(this.#services.keyring, given, this.#identity.lineage(), path) === 'valid',
     }
   }
+}
+
+function durabilityOf(options: DurabilityOption | undefined): Durability | undefined {
+  if (options === undefined || DURABILITIES.includes(options.durability)) return options?.durability
+  throw new OptionsError('durability', "durability must be 'primary' or 'replicated'.")
 }
 
 function dateOf(time: number | undefined): Date | undefined {

@@ -1,10 +1,13 @@
 /** The sessions of an application: puts the parts together, and is what adapters begin a visit with. */
 import { HoldfastError, NotMountedError, OptionsError, StoreUnavailableError } from '../errors.ts'
+import * as channels from '../telemetry/channels.ts'
 import type { Health, Session, Sessions, SessionsStats, SessionSummary, Secrets } from '../types.ts'
-import { createClock } from './clock.ts'
+import { createClock, type Clock } from './clock.ts'
 import { Commits } from './commits.ts'
+import { Copies } from './copies.ts'
 import { CookieReader } from './cookie.ts'
 import { DecodedPayloads } from './decoded.ts'
+import { Ends } from './ends.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { createKeyring } from './keyring.ts'
 import type { Settings } from './options.ts'
@@ -14,7 +17,7 @@ import { DeadIds } from './resolution.ts'
 import { Heartbeat, Selectors } from './selectors.ts'
 import { Counters, WarnOnce, Watchers, type Services } from './services.ts'
 import type { DataRules } from './session-data.ts'
-import type { Store } from './store.ts'
+import type { Durable, Store } from './store.ts'
 import { Touches } from './touches.ts'
 import { Users } from './users.ts'
 import type { Visit } from './visit.ts'
@@ -115,18 +118,19 @@ export class Manager<Data extends object> implements Sessions<Data> {
     return this.#users.list(userId)
   }
 
-  revoke(userId: string, handle: string): Promise<boolean> {
+  revoke(userId: string, handle: string): Promise<{ readonly ended: boolean } & Durable> {
     return this.#users.revoke(userId, handle)
   }
 
-  revokeUser(userId: string, options: { except?: string } = {}): Promise<number> {
+  revokeUser(userId: string, options: { except?: string } = {}): Promise<{ readonly ended: number } & Durable> {
     return this.#users.revokeUser(userId, options.except)
   }
 
-  async revokeAll(): Promise<void> {
+  async revokeAll(): Promise<Durable> {
     const { store, heartbeat } = this.#services
-    const { epoch } = await store.moveEpoch()
+    const { epoch, durable } = await store.moveEpoch()
     heartbeat.epoch = Math.max(heartbeat.epoch, epoch)
+    return { durable }
   }
 
   update<Result>(userId: string, handle: string, change: (data: Data) => Result): Promise<Result> {
@@ -134,13 +138,16 @@ export class Manager<Data extends object> implements Sessions<Data> {
   }
 
   stats(): SessionsStats {
-    const { counters, store } = this.#services
-    const { conflicts, dropped, csrfRefused } = counters
+    const { counters, store, ends } = this.#services
+    const { conflicts, dropped, csrfRefused, unconfirmed, stale } = counters
     return {
       commits: { ...counters.commits },
       conflicts,
       dropped,
       csrfRefused,
+      unconfirmed,
+      stale,
+      ends: ends.stats,
       storeCommands: store.stats().commands,
       breakers: { reads: store.reads.stats, writes: store.writes.stats },
     }
@@ -182,10 +189,11 @@ export class Manager<Data extends object> implements Sessions<Data> {
   }
 
   async #closeOnce(): Promise<void> {
-    const { heartbeat, commits, touches, store } = this.#services
+    const { heartbeat, commits, touches, ends, store } = this.#services
     heartbeat.stop()
     await commits.idle()
     await touches.idle()
+    await ends.close()
     await store.close()
   }
 }
@@ -198,11 +206,29 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     log: settings.log,
     // Whatever was revoked meanwhile is to be known before long.
     answersAgain: () => void heartbeat.beat().catch(() => undefined),
-    ended: () => undefined,
+    ended: (selector, marker, ttl) => ends.made(selector, marker, ttl),
   })
+  const ends = new Ends({
+    clock,
+    log: settings.log,
+    most: settings.limits.ends,
+    remembers: bare.watch !== undefined,
+    again: async (selector, marker, ttl) => store.end(selector, marker, ttl),
+  })
+  store.watch({
+    replaced: () => {
+      const again = ends.replaced()
+      channels.replaced.publish({ store: bare.kind, ends: again })
+      settings.log.warn(
+        { store: bare.kind, ends: again },
+        `The session store (${bare.kind}) may have lost acknowledged writes: what was ended lately is ended again.`,
+      )
+    },
+  })
+  const copies = settings.serveStale === undefined ? undefined : makeCopies(settings, settings.serveStale, clock)
   const selectors = new Selectors(keyring, store, random)
   const counters = new Counters()
-  const watchers = new Watchers()
+  const watchers = new Watchers(copies)
   const warnings = new WarnOnce(settings)
   const heartbeat = new Heartbeat(selectors, store, clock, () =>
     warnings.warn('heartbeat', `The session store (${store.kind}) did not answer this process's heartbeat.`),
@@ -243,6 +269,18 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     heartbeat,
     touches,
     watchers,
+    ends,
+    copies,
     counters,
   }
+}
+
+/** A copy is no activity: it serves no longer than the session would have lived without any. */
+function makeCopies({ timers, limits }: Settings, serveStale: number, clock: Clock): Copies {
+  return new Copies({
+    clock,
+    age: Math.min(serveStale, timers.idle),
+    most: limits.copies,
+    bytesMost: limits.copiedBytes,
+  })
 }

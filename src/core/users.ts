@@ -1,8 +1,16 @@
 /** The sessions of a user: list, revoke, change. The index says where they are; the records say what they are. */
-import { DataError, SessionEndedError, type EndReason } from '../errors.ts'
+import {
+  DataError,
+  EndPendingError,
+  SessionEndedError,
+  StoreUnavailableError,
+  UnconfirmedError,
+  type EndReason,
+} from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { SessionSummary } from '../types.ts'
-import { standingOf } from './commits.ts'
+import { standingOf, type Standing } from './commits.ts'
+import { endOrKeep, withdraw } from './ending.ts'
 import { decode } from './codec.ts'
 import { absoluteDeadline, isBarred, touchInterval } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
@@ -12,11 +20,14 @@ import type { Services } from './services.ts'
 import { SessionData, type DataRules } from './session-data.ts'
 import { handleOf } from './session-id.ts'
 import { refusePromise } from './carried-data.ts'
-import type { RecordBytes, Selector } from './store.ts'
+import type { Durable, RecordBytes, Selector } from './store.ts'
 
 /** How far ahead of a revocation the session that it spares is moved, in milliseconds. */
 const SPARED_AHEAD = 5_000
 const SPARE_ATTEMPTS = 3
+
+/** Whether there was something of the user's to end, and whether its end is durable. */
+type Revoked = { readonly ended: boolean } & Durable
 
 interface Entry {
   readonly selector: Selector
@@ -40,30 +51,33 @@ export class Users<Data extends object> {
     return summaries.toSorted((left, right) => right.signedInAt.getTime() - left.signedInAt.getTime())
   }
 
-  async revoke(userId: string, handle: string): Promise<boolean> {
+  async revoke(userId: string, handle: string): Promise<Revoked> {
     const entry = await this.#find(userId, handle)
-    if (entry === undefined) return false
-    if (!(await this.#end(userId, entry.selector, 'revoked'))) return false
-    await this.#services.store.withdraw(userId, entry.selector)
-    return true
+    return entry === undefined ? { ended: false, durable: true } : this.#revoke(userId, entry.selector, entry.record)
   }
 
   /** Bars what was signed in until now, then ends it. The spared session is moved ahead of the bar first. */
-  async revokeUser(userId: string, except?: string): Promise<number> {
+  async revokeUser(userId: string, except?: string): Promise<{ readonly ended: number } & Durable> {
     const { store } = this.#services
     const found = except === undefined ? undefined : await this.#find(userId, except)
     const spared = found !== undefined && (await this.#spare(userId, found)) ? found : undefined
-    const { entries } = await store.bar(userId, this.#lifetime)
-    let ended = 0
+    const { entries, durable: barred } = await store.bar(userId, this.#lifetime)
+    let [ended, durable] = [0, barred]
+    let pending: EndPendingError | undefined
     for (const { selector } of entries) {
       if (selector === spared?.selector) continue
-      const live = 'record' in standingOf(await store.load(selector))
-      // What is not this user's (yet) keeps its entry: a sign-in may be about to make it so.
-      if (!(await this.#end(userId, selector, 'revoked'))) continue
-      if (live) ended++
-      await store.withdraw(userId, selector)
+      try {
+        const standing = await this.#peek(selector)
+        const one = await this.#revoke(userId, selector, 'record' in standing ? standing.record : undefined)
+        if (one.ended && 'record' in standing) ended++
+        durable &&= one.durable
+      } catch (error) {
+        if (!(error instanceof EndPendingError)) throw error
+        pending = error
+      }
     }
-    return ended
+    if (pending !== undefined) throw pending
+    return { ended, durable }
   }
 
   async update<Result>(userId: string, handle: string, change: (data: Data) => Result): Promise<Result> {
@@ -83,12 +97,14 @@ export class Users<Data extends object> {
         return { ...record, payload: data.encode(stored) }
       },
       entry.bytes,
+      this.#services.settings.durability,
     )
     if ('gone' in committed)
       throw this.#noSuch(
         handle,
         committed.gone === 'absent' || committed.gone === 'unreadable' ? 'expired' : committed.gone,
       )
+    if (!committed.durable) throw unconfirmed(handle)
     return result as Result
   }
 
@@ -99,10 +115,11 @@ export class Users<Data extends object> {
 
   /** The user's live sessions. An entry without a record is dropped, once no write that is still under way can bring the record. */
   async #entries(userId: string): Promise<Entry[]> {
-    const { store, clock, settings } = this.#services
+    const { store, clock, settings, ends } = this.#services
     const { entries, notBefore } = await store.roll(userId)
     const found: Entry[] = []
     for (const { selector, age } of entries) {
+      if (ends.isPending(selector)) continue
       const standing = standingOf(await store.load(selector))
       if ('gone' in standing) {
         if (age > settings.maxRequestTime) await store.withdraw(userId, selector)
@@ -148,13 +165,37 @@ export class Users<Data extends object> {
     }
   }
 
-  async #end(userId: string, selector: Selector, reason: EndReason): Promise<boolean> {
+  /** What is stored there, as far as it can be known. */
+  async #peek(selector: Selector): Promise<Standing> {
+    try {
+      return standingOf(await this.#services.store.load(selector))
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) return { gone: 'unreadable' }
+      throw error
+    }
+  }
+
+  /** Ends one session of the user, now or when the store is back. */
+  #revoke(userId: string, selector: Selector, record: LiveRecord | undefined): Promise<Revoked> {
+    const { clock, settings } = this.#services
+    const { timers } = settings
+    return endOrKeep(this.#services, 'revoked', {
+      selector,
+      handle: record === undefined ? undefined : handleOf(selector, record.epoch),
+      until: record === undefined ? clock.now() + timers.absolute : absoluteDeadline(record, timers),
+      write: () => this.#end(userId, selector, 'revoked'),
+    })
+  }
+
+  /** What is not this user's (yet) keeps its entry: a sign-in may be about to make it so. */
+  async #end(userId: string, selector: Selector, reason: EndReason): Promise<Revoked> {
     const { store, settings, watchers } = this.#services
     const swap = await store.end(selector, endedMarker(reason), settings.maxRequestTime, { user: userId })
-    if (!swap.done) return false
+    if (!swap.done) return { ended: false, durable: true }
     watchers.ended(selector)
     channels.lifecycle.publish({ what: 'revoked' })
-    return true
+    await withdraw(this.#services, userId, selector)
+    return { ended: true, durable: swap.durable }
   }
 
   /** Answers whether the session is there to be spared. */
@@ -179,4 +220,11 @@ export class Users<Data extends object> {
       handle,
     })
   }
+}
+
+function unconfirmed(handle: string): UnconfirmedError {
+  return new UnconfirmedError(
+    'A change of another session was stored, and too few replicas confirmed it in time: it counts once, and a fail-over now can lose it. Read the session again before repeating it.',
+    { handle },
+  )
 }

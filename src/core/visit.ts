@@ -7,6 +7,16 @@ export interface Settled {
   readonly cookies: readonly string[]
 }
 
+/** How a session is loaded. */
+export interface Opening {
+  /** From the store, whatever a copy says. Default `false`. */
+  readonly fresh?: boolean | undefined
+  /** Whether the request counts as activity. Default `true`. */
+  readonly touch?: boolean | undefined
+  /** Whether the request is to be served also where the session cannot be read, because it is there to sign out. Default `false`. */
+  readonly signOut?: boolean | undefined
+}
+
 /** Stands for a body that nobody has parsed (yet). */
 export const UNPARSED: unique symbol = Symbol('body not parsed')
 
@@ -17,7 +27,7 @@ export const UNPARSED: unique symbol = Symbol('body not parsed')
 export interface Visit<Data extends object> {
   readonly session: Session<Data>
   /** Loads the session where the browser brought something of ours; answers `undefined` where there is nothing to wait for. Rejects with `StoreUnavailableError`. */
-  open(options?: { fresh?: boolean; touch?: boolean }): Promise<void> | undefined
+  open(options?: Opening): Promise<void> | undefined
   /** The verdict comes later, with `check`: until then nothing can be stored, ended or signed in to. */
   defer(): void
   /** The CSRF verdict. `body`: the parsed body, or `UNPARSED`. Throws `CsrfError`. Synchronous; call after `open`. */

@@ -5,20 +5,28 @@ import { presentedToken } from '../csrf/presented.ts'
 import { REASONS } from '../csrf/reasons.ts'
 import { judgeToken } from '../csrf/token.ts'
 import { csrfVerdict, type TokenState } from '../csrf/verdict.ts'
-import { CsrfError, DataError, LimitError, type CsrfReason } from '../errors.ts'
+import {
+  CsrfError,
+  DataError,
+  LimitError,
+  StoreUnavailableError,
+  UnconfirmedError,
+  type CsrfReason,
+} from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { Session } from '../types.ts'
 import { Identity } from './identity.ts'
 import { isForwarded, readPresented, type Presented } from './presented.ts'
 import { isSafe, type RequestFacts } from './request.ts'
-import { resolve, type DeadIds, type Live, type Resolution } from './resolution.ts'
+import { resolve, resolveCopies, type DeadIds, type Live, type Resolution } from './resolution.ts'
 import type { Services, WarnOnce } from './services.ts'
 import { HandlerSession } from './session.ts'
 import { SessionData, type DataRules, type Told } from './session-data.ts'
 import { SessionWork } from './session-work.ts'
+import type { Durable } from './store.ts'
 import { graceBegun } from './succession.ts'
 import { deepFreeze } from './values.ts'
-import type { Settled, Visit } from './visit.ts'
+import type { Opening, Settled, Visit } from './visit.ts'
 
 /** What all visits of one manager have besides its services. */
 export interface Surroundings<Data extends object> {
@@ -26,7 +34,7 @@ export interface Surroundings<Data extends object> {
   readonly rules: DataRules<Data>
   readonly dead: DeadIds
   readonly warnings: WarnOnce
-  readonly revokeUser: (userId: string) => Promise<number>
+  readonly revokeUser: (userId: string) => Promise<Durable>
 }
 
 const NO_COOKIES: Settled = Object.freeze({ cookies: Object.freeze([]) })
@@ -42,7 +50,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   readonly #work: SessionWork<Data>
   readonly #handlerSession: HandlerSession<Data>
   #settled: Promise<Settled> | undefined
-  #failed = false
+  #failure: unknown
   #finished = false
 
   constructor(around: Surroundings<Data>, facts: RequestFacts) {
@@ -57,7 +65,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     this.session = this.#handlerSession
   }
 
-  open(options: { fresh?: boolean; touch?: boolean } = {}): Promise<void> | undefined {
+  open(options: Opening = {}): Promise<void> | undefined {
     const { sid, gid } = this.#presented.ids
     if (sid.length > 0 || gid.length > 0) return this.#load(options)
     const brought = this.#presented.brought
@@ -105,6 +113,8 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
       this.#work.unproven = verdict.unproven === true
       return
     }
+    // Without the session nobody can tell whether a token is good.
+    if (this.#work.unread !== undefined && evidence !== 'refused') throw this.#work.unread
     counters.csrfRefused++
     throw this.#refusal(verdict.reason)
   }
@@ -115,7 +125,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
 
   settle(): Promise<Settled> {
     this.#settled ??= this.#settleOnce().catch((error: unknown) => {
-      this.#failed = true
+      this.#failure = error
       this.#logMistake(error)
       throw error
     })
@@ -128,7 +138,10 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   }
 
   farewell(): readonly string[] {
-    return this.#identity.cookies().filter((cookie) => cookie.endsWith('Max-Age=0'))
+    const cookies = this.#identity.cookies()
+    // What is stored and not confirmed is there: who gets no id for it could never see it.
+    if (this.#failure instanceof UnconfirmedError) return cookies
+    return cookies.filter((cookie) => cookie.endsWith('Max-Age=0'))
   }
 
   finish(): void {
@@ -136,19 +149,44 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     this.#finished = true
     this.#work.headGone = true
     this.#handlerSession.finish()
-    if (!this.#failed && !this.#identity.detached && this.#data.changed) this.#tooLate()
+    if (this.#failure === undefined && !this.#identity.detached && this.#data.changed) this.#tooLate()
   }
 
-  #load({ fresh = false, touch = true }: { fresh?: boolean; touch?: boolean }): Promise<void> | undefined {
+  #load(options: Opening): Promise<void> | undefined {
+    const { fresh = false, touch = true, signOut = false } = options
     const { services, dead } = this.#around
     const through = fresh || !isSafe(this.#facts.method)
     try {
       const found = resolve(services, this.#presented, dead, through)
-      if (found instanceof Promise) return found.then((resolution) => this.#begin(resolution, touch))
+      if (found instanceof Promise) {
+        const begun = found.then((resolution) => this.#begin(resolution, touch))
+        return services.copies === undefined && !signOut
+          ? begun
+          : begun.catch((error: unknown) => this.#beginWithout(error, options))
+      }
       this.#begin(found, touch)
       return undefined
     } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error(String(error)))
+      return this.#beginWithout(error, options)
+    }
+  }
+
+  /** The store could not be asked: a copy serves, or a request that signs out goes on without. */
+  async #beginWithout(error: unknown, { fresh = false, signOut = false }: Opening): Promise<void> {
+    const { services } = this.#around
+    if (!(error instanceof StoreUnavailableError)) throw error
+    const found = fresh ? undefined : resolveCopies(services, this.#presented)
+    if (found?.what === 'live') {
+      this.#identity.beginCopy(found)
+      this.#data.reset(found.record.payload, found.id.selector)
+      this.#work.unavailable = error
+      services.counters.stale++
+    } else if (found !== undefined) {
+      this.#identity.lapse(found.dead, false)
+    } else if (signOut) {
+      this.#work.unread = error
+    } else {
+      throw error
     }
   }
 
@@ -156,6 +194,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     if (found.what !== 'live') return this.#identity.lapse(found.dead, found.what === 'detached')
     this.#identity.begin(found)
     this.#data.reset(found.record.payload, found.id.selector)
+    if (touch) this.#around.services.copies?.keep(found.id.selector, found.record, found.bytes)
     if (found.by === 'current' && found.record.previous !== undefined && found.record.previous.graceEnds === undefined)
       this.#beginGrace(found)
     else if (touch) this.#around.services.touches.soon(found.id.selector, found.record)
@@ -202,7 +241,8 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   #tokenState(body: unknown): TokenState {
     const { token, unparsed } = presentedToken(this.#facts, body)
     if (token === undefined) return unparsed ? 'unparsed' : 'missing'
-    return judgeToken(this.#around.services.keyring, token, this.#identity.lineage(), this.#facts.path)
+    const judged = judgeToken(this.#around.services.keyring, token, this.#identity.lineage(), this.#facts.path)
+    return this.#work.unread !== undefined && judged !== 'forged' ? 'missing' : judged
   }
 
   #refusal(reason: CsrfReason): CsrfError {

@@ -35,9 +35,9 @@ describe('an index entry', () => {
     await ending.reached
     await browser.visit(servers[0]!, (session) => session.signIn('u1'))
     ending.goOn()
-    expect(await revoking).toBe(0)
+    expect(await revoking).toMatchObject({ ended: 0 })
     expect(await browser.visit(servers[0]!, (session) => session.userId)).toBe('u1')
-    expect(await servers[1]!.revokeUser('u1')).toBe(1)
+    expect(await servers[1]!.revokeUser('u1')).toEqual({ ended: 1, durable: true })
     expect(await browser.visit(servers[0]!, (session) => session.userId)).toBeUndefined()
   })
 
@@ -45,7 +45,7 @@ describe('an index entry', () => {
     const { servers, clock, store, browser } = await signedIn({}, 1)
     await store.withdraw('u1', selectorOf(browser, 'sid'))
     clock.forward(1000)
-    expect(await servers[0]!.revokeUser('u1')).toBe(0)
+    expect(await servers[0]!.revokeUser('u1')).toEqual({ ended: 0, durable: true })
     for (let minute = 0; minute < 3; minute++) {
       clock.forward(60_000)
       await browser.visit(servers[0]!, (session) => void (session.data['n'] = minute))
@@ -93,7 +93,7 @@ describe('a session that revokeUser spares', () => {
       clock.forward(4 * 60_000)
       expect(await browser.visit(servers[1]!, (session) => session.userId)).toBe('u1')
     }
-    expect(await servers[0]!.revokeUser('u1')).toBe(1)
+    expect(await servers[0]!.revokeUser('u1')).toEqual({ ended: 1, durable: true })
     expect(await browser.visit(servers[1]!, (session) => session.userId)).toBeUndefined()
   })
 })

@@ -208,7 +208,7 @@ describe('revocation', () => {
     for (const [at, browser] of browsers.entries())
       await browser.visit(servers[at % 2]!, (session) => session.signIn('u1'))
     const handle = await browsers[0]!.visit(servers[0]!, (session) => session.handle)
-    expect(await servers[1]!.revokeUser('u1', { except: handle! })).toBe(3)
+    expect(await servers[1]!.revokeUser('u1', { except: handle! })).toEqual({ ended: 3, durable: true })
     const users = await Promise.all(browsers.map((browser) => browser.visit(servers[0]!, (session) => session.userId)))
     expect(users).toEqual(['u1', undefined, undefined, undefined])
     expect(await servers[0]!.list('u1')).toHaveLength(1)

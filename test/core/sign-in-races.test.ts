@@ -142,7 +142,7 @@ describe('two sign-ins of one user at the same time, as by a double click', () =
 
   it('are both ended by a revocation (I12)', async () => {
     const { servers, made } = await doubled()
-    expect(await servers[1]!.revokeUser('u1')).toBe(2)
+    expect(await servers[1]!.revokeUser('u1')).toEqual({ ended: 2, durable: true })
     expect(await usersOf(made, servers)).toEqual([undefined, undefined])
   })
 })

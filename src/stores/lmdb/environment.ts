@@ -10,6 +10,7 @@ import { StoreUnavailableError } from '../../errors.ts'
 import { confirmDirectory, prepareDirectory } from './directory.ts'
 import { decodeEntry, decodeIndexKey, encodeEntry, expiryOf, indexKey, HEADER, type Entry } from './entry.ts'
 import { causeOf, describeFailure } from './failure.ts'
+import { KeptPayloads } from './kept.ts'
 import { Room } from './room.ts'
 import { addressSpace, openTables, sizeOf, usageOf, type Tables } from './tables.ts'
 
@@ -40,6 +41,7 @@ export class Environment {
   readonly #tables: Tables
   readonly #room: Room
   readonly #maxSize: number
+  readonly #kept = new KeptPayloads()
   #pending = 0
   #writes = 0
   #full = false
@@ -61,12 +63,16 @@ export class Environment {
     this.#maxSize = maxSize
   }
 
-  /** The payload under a key that has not expired at `now`; a copy. */
+  /** The payload under a key that has not expired at `now`; the very same object for as long as the entry is the same. */
   load(key: string, now: number): Uint8Array | undefined {
     const bytes = this.#bytes(key)
     if (bytes === undefined || expiryOf(bytes) <= now) return undefined
+    const version = this.#tables.lastVersion()
+    const kept = this.#kept.of(key, version)
+    if (kept !== undefined) return kept
     const payload = new Uint8Array(bytes.length - HEADER)
     payload.set(bytes.subarray(HEADER, bytes.length))
+    this.#kept.keep(key, version, payload)
     return payload
   }
 

@@ -57,13 +57,15 @@ describe('TLS', () => {
     await expect(store({ url: urlOf(server, 'redis'), deadline: '300ms' }).open()).rejects.toThrow(
       StoreUnavailableError,
     )
-    await expect(server.cli('ping')).rejects.toThrow()
+    await expect(server.cli('ping')).rejects.toThrow('Command failed')
   })
 
   it('clients show a certificate where they have to', async () => {
     const server = await start(true)
     const [ca, cert, key] = [files.ca, files.cert, files.key].map((file) => readFileSync(file))
-    await expect(store({ url: urlOf(server), tls: { ca }, deadline: '300ms' }).open()).rejects.toThrow()
+    await expect(store({ url: urlOf(server), tls: { ca }, deadline: '300ms' }).open()).rejects.toThrow(
+      StoreUnavailableError,
+    )
     const opened = await openStore({ url: urlOf(server), tls: { ca, cert, key } })
     expect((await opened.epoch()).epoch).toBe(0)
   })

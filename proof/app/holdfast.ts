@@ -1,9 +1,9 @@
 /** The races' application on Holdfast, through the Express or the Fastify adapter. */
 import { createSessions, type Duration, type HoldfastError, type Session, type Sessions } from 'holdfast'
-import { holdfast as expressHoldfast } from 'holdfast/express'
+import { holdfast as expressHoldfast, route } from 'holdfast/express'
 import { holdfast as fastifyHoldfast } from 'holdfast/fastify'
 import express, { type ErrorRequestHandler } from 'express'
-import fastify from 'fastify'
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 
 import { answer, callOf, type Actor, type Bag } from './actor.ts'
 import type { Listening } from './listening.ts'
@@ -44,11 +44,20 @@ export async function listenWith(adapter: HoldfastSetup['adapter'], sessions: Se
   }
 }
 
+/** These are served also while the store cannot be asked. */
+const SIGNING_OUT = ['/sign-out', '/sign-out-everywhere']
+
 function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
   return {
-    user: session.userId,
-    handle: session.handle,
-    status: session.status,
+    get user() {
+      return session.userId
+    },
+    get handle() {
+      return session.handle
+    },
+    get status() {
+      return session.status
+    },
     bag: () => session.data,
     update: (change) => session.update(change),
     signIn: (user) => session.signIn(user),
@@ -72,6 +81,7 @@ function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
 async function onExpress(sessions: Sessions<Bag>): Promise<Listening> {
   const app = express()
   app.use(express.urlencoded())
+  app.use(SIGNING_OUT, route({ signOut: true }))
   app.use(expressHoldfast(sessions))
   app.use(async (request, response) => {
     const actor = actorOf(sessions, sessions.of(request))
@@ -104,11 +114,13 @@ async function onFastify(sessions: Sessions<Bag>): Promise<Listening> {
     done(null, Object.fromEntries(new URLSearchParams(body as string)))
   })
   await app.register(fastifyHoldfast, { sessions })
-  app.all('/*', async (request, reply) => {
+  const handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const actor = actorOf(sessions, sessions.of(request))
     const { status, body } = await answer(actor, callOf(request.method, request.url, request.body))
     return reply.code(status).send(body)
-  })
+  }
+  for (const url of SIGNING_OUT) app.post(url, { config: { holdfast: { signOut: true } } }, handle)
+  app.all('/*', handle)
   const origin = await app.listen({ port: 0, host: '127.0.0.1' })
   return { port: Number(new URL(origin).port), close: () => app.close() }
 }

@@ -6,10 +6,12 @@ import { REASONS } from '../csrf/reasons.ts'
 import {
   CommitUnknownError,
   CsrfError,
+  EndPendingError,
   type HoldfastError,
   LimitError,
   SessionEndedError,
   StoreUnavailableError,
+  UnconfirmedError,
 } from '../errors.ts'
 
 /** An answer, ready to be sent. Header names are in lower case; the length of the body is left to whoever sends it. */
@@ -66,6 +68,14 @@ function wordingOf(error: HoldfastError): Wording {
       advice: 'Load the page again and see whether the change is there before you repeat it.',
     }
   }
+  if (error instanceof UnconfirmedError) {
+    return {
+      title: 'Please look before you try again',
+      detail: 'Your last change was saved, but not yet as safely as it should be. You have not been signed out.',
+      advice: 'Load the page again and see whether the change is there before you repeat it.',
+    }
+  }
+  if (error instanceof EndPendingError) return ENDINGS[error.reason]
   if (error instanceof SessionEndedError) {
     return { title: 'Your session is over', detail: 'You are no longer signed in.', advice: 'Please sign in again.' }
   }
@@ -73,7 +83,9 @@ function wordingOf(error: HoldfastError): Wording {
     return {
       title: 'Please try again in a moment',
       detail:
-        'Too many changes of your session came at once, and this one was not saved. You have not been signed out.',
+        error.limit === 'ends'
+          ? 'The end of a session could not be saved: it may still be open.'
+          : 'Too many changes of your session came at once, and this one was not saved. You have not been signed out.',
       advice: 'Wait a few seconds, then try again.',
     }
   }
@@ -82,6 +94,19 @@ function wordingOf(error: HoldfastError): Wording {
     detail: 'Something went wrong on our side, and this was not carried out.',
     advice: 'If it happens again, please tell the operator of this site the code below.',
   }
+}
+
+const ENDINGS: Readonly<Record<EndPendingError['reason'], Wording>> = {
+  'signed-out': {
+    title: 'You are signed out in this browser',
+    detail: 'This browser has forgotten your session. It could not be closed everywhere yet, which follows by itself.',
+    advice: 'To be sure, sign in and out again in a few minutes.',
+  },
+  revoked: {
+    title: 'The session is not closed everywhere yet',
+    detail: 'It could not be closed everywhere at the moment, which follows by itself.',
+    advice: 'To be sure, end it again in a few minutes.',
+  },
 }
 
 /** The first sentence says what happened, the rest what to do. */

@@ -206,7 +206,7 @@ export function verifyCsrf(request: FastifyRequest, body: unknown): void {
 /** Throws for what a route cannot say, when the route is declared. */
 function checkRoute(route: FastifyRouteOptions | undefined): void {
   if (route === undefined) return
-  refuseUnknown('config.holdfast.', route, { session: 0, fresh: 0, touch: 0, csrf: 0 })
+  refuseUnknown('config.holdfast.', route, { session: 0, fresh: 0, touch: 0, signOut: 0, csrf: 0 })
   const reason = route[dangerouslySkipCsrf]
   if (reason === undefined || (typeof reason === 'string' && reason.trim() !== '')) return
   throw new OptionsError('dangerouslySkipCsrf', "[dangerouslySkipCsrf] needs a reason, such as 'signed with HMAC'.")

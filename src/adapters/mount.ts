@@ -23,10 +23,20 @@ export interface RouteOptions {
   readonly fresh?: boolean | undefined
   /** `false`: a request to this route does not count as activity. Default `true`. */
   readonly touch?: boolean | undefined
+  /**
+   * `true`: the route signs out, so it is served also while the session cannot be read. Then `session.signOut()` works as
+   * ever, and everything else of the session throws `StoreUnavailableError`. Default `false`: 503.
+   */
+  readonly signOut?: boolean | undefined
 }
 
 /** What a route says that says nothing. */
-export const EVERY_ROUTE: RouteOptions = Object.freeze({ session: undefined, fresh: undefined, touch: undefined })
+export const EVERY_ROUTE: RouteOptions = Object.freeze({
+  session: undefined,
+  fresh: undefined,
+  touch: undefined,
+  signOut: undefined,
+})
 
 /** The manager's options. Throws `OptionsError` for what is no manager. */
 export function settingsFor(sessions: object): Settings {
@@ -87,8 +97,8 @@ export class Mount<Data extends object> implements SettlingVisit {
   }
 
   /** Loads the session. Answers `undefined` where there is nothing to wait for. */
-  open({ fresh = false, touch = true }: RouteOptions): Promise<void> | undefined {
-    return this.visit.open({ fresh, touch })
+  open({ fresh = false, touch = true, signOut = false }: RouteOptions): Promise<void> | undefined {
+    return this.visit.open({ fresh, touch, signOut })
   }
 
   /** The CSRF check, now that the body is known; `undefined` where nobody has parsed it. */

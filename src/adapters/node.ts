@@ -28,7 +28,7 @@ export { type Answer, answerFor } from './answer.ts'
 export { answerWith } from './mount.ts'
 export { dangerouslySkipCsrf } from './skip-csrf.ts'
 
-export interface AttachOptions extends Pick<RouteOptions, 'fresh' | 'touch'> {
+export interface AttachOptions extends Pick<RouteOptions, 'fresh' | 'touch' | 'signOut'> {
   /** The parsed body, for a CSRF token in the field `_csrf`. Without it a token is looked for in the header `x-csrf-token` only. */
   readonly body?: unknown
   /** `'later'`: call `verifyCsrf` once the body is known. Until then nothing is saved and no response leaves. Default: now. */

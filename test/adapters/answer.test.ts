@@ -9,10 +9,12 @@ import {
   CsrfError,
   type CsrfReason,
   DataError,
+  EndPendingError,
   type HoldfastError,
   LimitError,
   SessionEndedError,
   StoreUnavailableError,
+  UnconfirmedError,
 } from '../../src/errors.ts'
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
@@ -20,6 +22,10 @@ const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8
 const errors: readonly (readonly [string, HoldfastError, number])[] = [
   ['a store that is down', new StoreUnavailableError('secret detail', { retryAfter: 7, handle: 'handle-1' }), 503],
   ['an unknown outcome', new CommitUnknownError('secret detail'), 503],
+  ['a change that is not confirmed', new UnconfirmedError('secret detail'), 503],
+  ['a sign-out that the store did not take', new EndPendingError('signed-out', 'secret detail'), 503],
+  ['a revocation that the store did not take', new EndPendingError('revoked', 'secret detail'), 503],
+  ['too many ends that the store did not take', new LimitError('ends', 'secret detail'), 503],
   ['a session that is over', new SessionEndedError('revoked', 'secret detail'), 401],
   ['a forgery', new CsrfError('origin-refused', 'secret detail'), 403],
   ['data that cannot be kept', new DataError('cart[0]', 'secret detail'), 500],
@@ -82,6 +88,15 @@ describe('503', () => {
   it('does not promise what is not known', () => {
     const error = new StoreUnavailableError('down', { applied: 'unknown' })
     expect(answerFor(error, BROWSER).body).toMatch(/may have been saved or not/)
+  })
+})
+
+describe('an end that the store did not take', () => {
+  it('is told as it is: signed out in this browser, and not everywhere yet', () => {
+    const { body } = answerFor(new EndPendingError('signed-out', ''), BROWSER)
+    expect(body).toMatch(/signed out in this browser/)
+    expect(body).toMatch(/could not be closed everywhere yet/)
+    expect(body).not.toMatch(/have not been signed out/)
   })
 })
 

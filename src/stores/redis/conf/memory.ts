@@ -57,9 +57,11 @@ export function planMemory(total: number, replicas: number): MemoryPlan {
   return { total, data, backlog, replicaBuffer }
 }
 
-/** How many typical sessions there is room for, to two digits. */
+/** How many typical sessions there is room for, in two digits. */
 export function roomFor({ data, backlog }: MemoryPlan): number {
-  return Number(((data - backlog) / SESSION_BYTES).toPrecision(2))
+  const sessions = (data - backlog) / SESSION_BYTES
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(sessions)) - 1)
+  return Math.floor(sessions / step) * step
 }
 
 /** As Redis reads it: the largest unit that it is a whole number of. */

@@ -70,6 +70,13 @@ describe('memory', () => {
     expect(maxmemory(2 * 1024 ** 3)).toBe('maxmemory 923mb')
   })
 
+  it('says for how many sessions it is, never for more', () => {
+    const about = (memory: `${number}mb`): string | undefined =>
+      /About ([\d ]+) signed-in/.exec(redisConf({ ...PRIMARY, memory, replicas: 2 }).replaceAll('\n# ', ' '))?.[1]
+    expect(about('1100mb')).toBe('1 000 000')
+    expect(about('64mb')).toBe('44 000')
+  })
+
   it('leaves room for what replicas may be behind', () => {
     expect(maxmemory('2gb', 1)).toBe('maxmemory 865mb')
   })

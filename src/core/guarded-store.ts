@@ -133,8 +133,8 @@ export class GuardedStore implements Store {
     return this.#call('enroll', this.writes, 'unknown', () => this.#store.enroll(user, selector, lifetime))
   }
 
-  withdraw(user: string, selector: Selector): Awaitable<void> {
-    return this.#call('withdraw', this.writes, 'unknown', () => this.#store.withdraw(user, selector))
+  withdraw(user: string, selector: Selector, until?: number): Awaitable<void> {
+    return this.#call('withdraw', this.writes, 'unknown', () => this.#store.withdraw(user, selector, until))
   }
 
   roll(user: string): Awaitable<Roll> {

@@ -127,11 +127,18 @@ export interface Store {
    */
   end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Awaitable<Swap>
 
-  /** Enters the visit in the user's index (again: with a new age), and drops entries older than `lifetime`, after which the whole index expires. */
+  /**
+   * Enters the visit in the user's index (again: with a new age), and drops entries older than `lifetime`, after which the
+   * whole index expires. `now` is the time of the entry: later than that of every entry that was made before, so that
+   * all servers see the sign-ins of a user in one order.
+   */
   enroll(user: string, selector: Selector, lifetime: number): Awaitable<Pick<Roll, 'notBefore' | 'now'>>
 
-  /** Takes the visit out of the user's index. Not being there is no error. */
-  withdraw(user: string, selector: Selector): Awaitable<void>
+  /**
+   * Takes the visit out of the user's index; with `until` (the store's clock, ms) only where it was entered at or before
+   * that moment, and so not by a sign-in that came later. Not being there is no error.
+   */
+  withdraw(user: string, selector: Selector, until?: number): Awaitable<void>
 
   /** Reads the user's index. */
   roll(user: string): Awaitable<Roll>

@@ -152,10 +152,10 @@ class LmdbStore implements Store {
     return this.#change(userKey(user), (found) => changeUser(found, (index) => index.enroll(selector, lifetime, now)))
   }
 
-  async withdraw(user: string, selector: Selector): Promise<void> {
+  async withdraw(user: string, selector: Selector, until?: number): Promise<void> {
     await this.#need(userKey(user), (found) => {
       const index = userOf(found)
-      return index.withdraw(selector)
+      return index.withdraw(selector, until)
         ? { answer: true, payload: encodeUser(index), expires: index.expires }
         : { answer: false }
     })

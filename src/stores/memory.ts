@@ -152,9 +152,9 @@ class MemoryStore implements Store {
     return this.#changeUser(user, (index) => index.enroll(selector, lifetime, this.#now()))
   }
 
-  withdraw(user: string, selector: Selector): void {
+  withdraw(user: string, selector: Selector, until?: number): void {
     this.#command()
-    if (this.#user(user).entries.size > 0) this.#changeUser(user, (index) => index.withdraw(selector))
+    if (this.#user(user).entries.size > 0) this.#changeUser(user, (index) => index.withdraw(selector, until))
   }
 
   roll(user: string): Roll {

@@ -50,9 +50,10 @@ export class UserIndex {
     return { notBefore: this.#notBefore, now }
   }
 
-  /** Takes the visit out. Answers whether it was there. */
-  withdraw(selector: Selector): boolean {
-    return this.#entries.delete(selector)
+  /** Takes the visit out, where it was entered by then. Answers whether it was. */
+  withdraw(selector: Selector, until: number = Infinity): boolean {
+    const since = this.#entries.get(selector)
+    return since !== undefined && since <= until && this.#entries.delete(selector)
   }
 
   /** Revokes every sign-in up to now. */
@@ -69,10 +70,10 @@ export class UserIndex {
     return { entries, notBefore: this.#notBefore, now }
   }
 
-  // A sign-in in the very millisecond of the `bar` before it would count as revoked: it gets the next one.
+  // A sign-in in the very millisecond of the `bar` before it would count as revoked, and two in the same one would have no
+  // order: each gets the next.
   #tick(wall: number): number {
-    const after = this.#notBefore === 0 ? 0 : this.#notBefore + 1
-    this.#latest = Math.max(wall, this.#latest, after)
+    this.#latest = Math.max(wall, this.#latest === 0 ? 0 : this.#latest + 1)
     return this.#latest
   }
 

@@ -120,8 +120,8 @@ class Faulty implements FaultyStore {
     return this.#call('enroll', () => this.#store.enroll(user, selector, lifetime))
   }
 
-  withdraw(user: string, selector: Selector): Awaitable<void> {
-    return this.#call('withdraw', () => this.#store.withdraw(user, selector))
+  withdraw(user: string, selector: Selector, until?: number): Awaitable<void> {
+    return this.#call('withdraw', () => this.#store.withdraw(user, selector, until))
   }
 
   roll(user: string): Awaitable<Roll> {

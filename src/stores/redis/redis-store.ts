@@ -112,8 +112,10 @@ export class RedisStore implements Store {
     return { notBefore: numberOf(notBefore), now: numberOf(now) }
   }
 
-  async withdraw(user: string, selector: Selector): Promise<void> {
-    await this.#call(['ZREM', this.#keys.user(user), selector], 'write')
+  async withdraw(user: string, selector: Selector, until?: number): Promise<void> {
+    const key = this.#keys.user(user)
+    if (until === undefined) await this.#call(['ZREM', key, selector], 'write')
+    else await this.#run(scripts.WITHDRAW, 'write', key, selector, String(until))
   }
 
   async roll(user: string): Promise<Roll> {

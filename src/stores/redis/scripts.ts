@@ -96,17 +96,27 @@ return 1
 `,
 )
 
-/** `lifetime selector` → notBefore, now. A sign-in in the very millisecond of a bar gets the next one. */
+/** `lifetime selector` → notBefore, now. A sign-in in the very millisecond of a bar, or of another one, gets the next one. */
 export const ENROLL: Script = script(
   '',
   `${USER_CLOCK}
 local bar = tonumber(redis.call('ZSCORE', KEYS[1], '${BAR}')) or 0
-if bar > 0 and now <= bar then now = bar + 1 end
+if now <= latest then now = latest + 1 end
 redis.call('ZADD', KEYS[1], ms(now), ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ms(now - tonumber(ARGV[1])))
 if bar > 0 then redis.call('ZADD', KEYS[1], ms(bar), '${BAR}') end
 ${KEEP}
 return {bar, now}
+`,
+)
+
+/** `selector until`: takes the visit out where it was entered by then. */
+export const WITHDRAW: Script = script(
+  'allow-oom',
+  `
+local since = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]))
+if since and since <= tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
+return 1
 `,
 )
 

@@ -67,11 +67,47 @@ function enrolmentRules(rule: Rule): void {
     assert.deepEqual(visitsOf(await one!.roll('nobody')), [])
   })
 
+  rule('withdrawing what was entered up to a moment leaves what was entered later', async ({ servers }) => {
+    const [one, other] = await servers(2)
+    const selector = newSelector()
+    const first = await one!.enroll('ada', selector, LONG)
+    await other!.withdraw('ada', selector, first.now - 1)
+    assert.deepEqual(visitsOf(await one!.roll('ada')), [selector])
+    const again = await other!.enroll('ada', selector, LONG)
+    await one!.withdraw('ada', selector, first.now)
+    assert.deepEqual(visitsOf(await one!.roll('ada')), [selector])
+    await one!.withdraw('ada', selector, again.now)
+    await one!.withdraw('ada', selector, again.now)
+    await one!.withdraw('nobody', selector, again.now)
+    assert.deepEqual(visitsOf(await other!.roll('ada')), [])
+  })
+
+  rule('no two enrolments of a user have the same time, and every server tells it alike', async ({ servers }) => {
+    const stores = await servers(3)
+    const visits = Array.from({ length: 12 }, newSelector)
+    const entered = await Promise.all(
+      [...visits, ...visits].map(async (selector, at) => {
+        const { now } = await stores[at % 3]!.enroll('ada', selector, LONG)
+        return { selector, now }
+      }),
+    )
+    assert.equal(new Set(entered.map(({ now }) => now)).size, entered.length)
+    const last = new Map(visits.map((selector) => [selector, latestOf(entered, selector)]))
+    for (const store of stores) {
+      const { entries, now } = await store.roll('ada')
+      assert.deepEqual(new Map(entries.map((entry) => [entry.selector, now - entry.age])), last)
+    }
+  })
+
   rule('a roll holds three hundred visits', async ({ store }) => {
     const visits = Array.from({ length: 300 }, newSelector)
     for (const selector of visits) await store.enroll('ada', selector, LONG)
     assert.deepEqual(visitsOf(await store.roll('ada')), visits.toSorted())
   })
+}
+
+function latestOf(entered: readonly { selector: Selector; now: number }[], selector: Selector): number {
+  return Math.max(...entered.filter((one) => one.selector === selector).map(({ now }) => now))
 }
 
 function lifetimeRules(rule: Rule): void {

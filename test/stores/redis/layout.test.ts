@@ -29,6 +29,7 @@ function methods(store: Store, selector: Selector): Record<string, () => unknown
     enroll: () => store.enroll('ada', selector, LONG),
     roll: () => store.roll('ada'),
     bar: () => store.bar('ada', LONG),
+    'withdraw up to a moment': () => store.withdraw('ada', selector, 1),
     withdraw: () => store.withdraw('ada', selector),
     'end of another user': () => store.end(selector, MARKER, LONG, { user: 'bob' }),
     end: () => store.end(selector, MARKER, LONG, { user: 'ada' }),

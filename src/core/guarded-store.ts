@@ -49,6 +49,7 @@ interface Asked {
 
 export class GuardedStore implements Store {
   readonly kind: string
+  readonly steady: boolean
   readonly reads: Breaker
   readonly writes: Breaker
   readonly #store: Store
@@ -59,6 +60,7 @@ export class GuardedStore implements Store {
 
   constructor(store: Store, { deadline, log, answersAgain, ended }: Guarding) {
     this.kind = store.kind
+    this.steady = store.steady === true
     this.#store = store
     this.#deadline = deadline
     this.#ended = ended

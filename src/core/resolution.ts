@@ -177,7 +177,7 @@ async function endStolen(services: Services, id: GenuineId, bytes: RecordBytes):
 /** What an id leads to, given what the store has under its selector. */
 export function judge(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Judged {
   const { clock } = services
-  const standing = bytesStanding(bytes)
+  const standing = services.standings?.of(id.selector, bytes) ?? bytesStanding(bytes)
   if ('gone' in standing) {
     if (standing.gone !== 'unreadable') return 'over'
     channels.unreadable.publish({ handle: handleOf(id.selector, 0), why: 'unknown format' })

@@ -12,6 +12,7 @@ import type { Settings } from './options.ts'
 import type { RandomSource } from './random.ts'
 import type { Heartbeat, Selectors } from './selectors.ts'
 import type { Selector } from './store.ts'
+import type { Standings } from './standings.ts'
 import type { Touches } from './touches.ts'
 
 export interface Services {
@@ -25,6 +26,8 @@ export interface Services {
   readonly selectors: Selectors
   readonly heartbeat: Heartbeat
   readonly touches: Touches
+  /** Where the store answers the same objects again. */
+  readonly standings: Standings | undefined
   readonly watchers: Watchers
   readonly ends: Ends
   /** Only where stale sessions are served. */

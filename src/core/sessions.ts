@@ -18,6 +18,7 @@ import { Heartbeat, Selectors } from './selectors.ts'
 import { Counters, WarnOnce, Watchers, type Services } from './services.ts'
 import type { DataRules } from './session-data.ts'
 import type { Durable, Store } from './store.ts'
+import { Standings } from './standings.ts'
 import { Touches } from './touches.ts'
 import { Users } from './users.ts'
 import type { Visit } from './visit.ts'
@@ -268,6 +269,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     selectors,
     heartbeat,
     touches,
+    standings: store.steady ? new Standings() : undefined,
     watchers,
     ends,
     copies,

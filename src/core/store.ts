@@ -88,6 +88,9 @@ export interface Store {
   /** A short name for logs and metrics: `memory`, `lmdb`, `redis`. */
   readonly kind: string
 
+  /** Whether `load` answers the very same object for as long as the value is the same one. Default: no. */
+  readonly steady?: boolean
+
   /** Opens files or connections. Called once, before anything else; safe to call again. Rejects with an `OptionsError` for what no waiting mends, with a `StoreUnavailableError` for the rest. */
   open(): Promise<void>
 

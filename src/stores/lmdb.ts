@@ -64,6 +64,7 @@ const text = new TextDecoder()
 
 class LmdbStore implements Store {
   readonly kind = 'lmdb'
+  readonly steady = true
   readonly #path: string
   readonly #mapSize: number
   readonly #sweeping: { interval: number; batch: number; now: () => number }

@@ -56,6 +56,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 
 class MemoryStore implements Store {
   readonly kind = 'memory'
+  readonly steady = true
   readonly #now: () => number
   readonly #maxEntries: number
   readonly #maxBytes: number

@@ -2,6 +2,7 @@
  * Payloads that were read lately, so that reading one again, unchanged, makes no other copy. LMDB is asked all the
  * same: what is kept counts only while the entry has the very version that it was copied from.
  */
+import { BoundedMap } from '../../core/bounded-map.ts'
 
 /** Bytes of payloads that are kept. */
 const BYTES_MOST = 8 * 1024 * 1024
@@ -14,8 +15,7 @@ interface Kept {
 }
 
 export class KeptPayloads {
-  readonly #kept = new Map<string, Kept>()
-  #bytes = 0
+  readonly #kept = new BoundedMap<string, Kept>(BYTES_MOST, ({ payload }) => payload.length + OVERHEAD)
 
   /** The payload of exactly this version. */
   of(key: string, version: number): Uint8Array | undefined {
@@ -24,18 +24,6 @@ export class KeptPayloads {
   }
 
   keep(key: string, version: number, payload: Uint8Array): void {
-    const before = this.#kept.get(key)
-    if (before !== undefined) this.#drop(key, before)
     this.#kept.set(key, { version, payload })
-    this.#bytes += payload.length + OVERHEAD
-    for (const [oldest, kept] of this.#kept) {
-      if (this.#bytes <= BYTES_MOST) break
-      this.#drop(oldest, kept)
-    }
-  }
-
-  #drop(key: string, { payload }: Kept): void {
-    this.#kept.delete(key)
-    this.#bytes -= payload.length + OVERHEAD
   }
 }

@@ -1,0 +1,34 @@
+/** A map that holds so many bytes and no more: what was put in first goes first. */
+export class BoundedMap<Key, Value> {
+  readonly #entries = new Map<Key, Value>()
+  readonly #bytesMost: number
+  readonly #bytesOf: (value: Value) => number
+  #bytes = 0
+
+  /** `bytesOf`: about what a value costs, and the same each time it is asked. */
+  constructor(bytesMost: number, bytesOf: (value: Value) => number) {
+    this.#bytesMost = bytesMost
+    this.#bytesOf = bytesOf
+  }
+
+  get(key: Key): Value | undefined {
+    return this.#entries.get(key)
+  }
+
+  set(key: Key, value: Value): void {
+    this.delete(key)
+    this.#entries.set(key, value)
+    this.#bytes += this.#bytesOf(value)
+    for (const oldest of this.#entries.keys()) {
+      if (this.#bytes <= this.#bytesMost) break
+      this.delete(oldest)
+    }
+  }
+
+  delete(key: Key): void {
+    const value = this.#entries.get(key)
+    if (value === undefined) return
+    this.#entries.delete(key)
+    this.#bytes -= this.#bytesOf(value)
+  }
+}

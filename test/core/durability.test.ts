@@ -275,7 +275,7 @@ describe('a fail-over', () => {
   })
 
   it('whose store does not take the ends at once gets them later', async () => {
-    const { store, on, browser } = await failedOver((on, leaving) => leaving.visit(on, (session) => session.signOut()))
+    const { store, on, browser } = await failedOver((of, leaving) => leaving.visit(of, (session) => session.signOut()))
     const selector = selectorOf(browser, 'sid')
     const broken = around(store, 'end', () => Promise.reject(new Error('LOADING')))
     store.failOver()

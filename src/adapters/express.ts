@@ -71,7 +71,7 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
   return function holdfastSession(request, response, next) {
     const seen = seenOf(request)
     if (seen?.route.session === false) Object.defineProperty(request, as, WITHOUT_SESSION)
-    if (seen?.route.session === false || seen?.mounts.some((mounted) => mounted.isOf(sessions)) === true) return next()
+    if (seen?.route.session === false || seen?.some((mounted) => mounted.isOf(sessions)) === true) return next()
 
     const url = request.originalUrl ?? request.url ?? '/'
     const facts = factsOf(request, url)
@@ -106,7 +106,7 @@ export function csrf(): Middleware {
         request,
         response,
         next,
-        forwards: seenOf(request)?.mounts.some(({ forwards }) => forwards) === true,
+        forwards: seenOf(request)?.some(({ forwards }) => forwards) === true,
       })
   }
 }
@@ -120,7 +120,7 @@ export function route(options: RouteOptions): Middleware {
   refuseUnknown('', options, EVERY_ROUTE)
   return function holdfastRoute(request, _response, next) {
     const seen = see(request)
-    if (seen.mounts.length > 0) {
+    if (seen.first !== undefined) {
       next(
         new OptionsError('route', 'route() stands below holdfast(sessions), where it comes too late: move it above.'),
       )

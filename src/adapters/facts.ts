@@ -4,14 +4,28 @@ import type { RequestFacts } from '../core/request.ts'
 
 /** The facts of a request. `url`: the target that the router sees, where that is not the request's own. */
 export function factsOf(request: IncomingMessage, url: string = request.url ?? '/'): RequestFacts {
-  const { upgrade } = request.headers
-  return {
-    method: request.method ?? 'GET',
-    path: pathOf(url),
-    headers: request.headers,
-    secure: (request.socket as { encrypted?: boolean }).encrypted === true,
+  return new Incoming(request, url)
+}
+
+/**
+ * A class, and so are the others of which each request makes one: V8 puts what a literal makes at a busy place into the
+ * old generation, where a request's whole graph then waits for a full collection. It was a quarter of the server's work.
+ */
+class Incoming implements RequestFacts {
+  readonly method: string
+  readonly path: string
+  readonly headers: RequestFacts['headers']
+  readonly secure: boolean
+  readonly upgrade: boolean
+
+  constructor(request: IncomingMessage, url: string) {
+    const { upgrade } = request.headers
+    this.method = request.method ?? 'GET'
+    this.path = pathOf(url)
+    this.headers = request.headers
+    this.secure = (request.socket as { encrypted?: boolean }).encrypted === true
     // Not for any other protocol: Java's client asks for h2c with the first request of every connection.
-    upgrade: upgrade !== undefined && upgrade.toLowerCase().includes('websocket'),
+    this.upgrade = upgrade !== undefined && upgrade.toLowerCase().includes('websocket')
   }
 }
 

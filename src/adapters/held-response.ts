@@ -18,12 +18,10 @@ import { append, type Chunk, dropUntilEnd, empty, type Outgoing, prepend, protot
 /** What holding a response needs of a visit. */
 export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'pass' | 'settle' | 'farewell' | 'finish'>
 
-export interface HoldOptions {
-  /** Bytes held of what is written after `write` answered `false`. Crossing it is a `LimitError`. */
-  readonly limit: number
-  /** Takes the error instead of our own answer; the response is as if nothing had been sent, because nothing was. Not for one that goes on being written. */
-  readonly forward?: ((error: HoldfastError) => void) | undefined
-}
+/** Takes the error instead of our own answer; the response is as if nothing had been sent, because nothing was. Not for one that goes on being written. */
+export type Forward = (error: HoldfastError) => void
+
+const NOBODY: readonly SettlingVisit[] = Object.freeze([])
 
 /** How long a handler whose client has gone may take to answer before its visit counts as over, in milliseconds. */
 const ANSWER_WITHIN = 60_000
@@ -45,8 +43,12 @@ export class Hold {
   /** Whether cookies of ours were added by other means, so that the answer must be at least `Cache-Control: private`. */
   private = false
   readonly #response: ServerResponse & Outgoing
-  readonly #visits: SettlingVisit[]
-  readonly #options: HoldOptions[]
+  readonly #visit: SettlingVisit
+  /** Those of further managers; nearly always none. */
+  #joined: readonly SettlingVisit[] = NOBODY
+  /** Bytes held of what is written after `write` answered `false`. Crossing it is a `LimitError`. */
+  #limit: number
+  #forward: Forward | undefined
   readonly #send: Outgoing['_send']
   #state: 'open' | 'holding' | 'done' = 'open'
   #closed = false
@@ -56,10 +58,11 @@ export class Hold {
   #counted = 0
   #overflow: LimitError | undefined
 
-  constructor(response: ServerResponse & Outgoing, visit: SettlingVisit, options: HoldOptions) {
+  constructor(response: ServerResponse & Outgoing, visit: SettlingVisit, limit: number, forward?: Forward) {
     this.#response = response
-    this.#visits = [visit]
-    this.#options = [options]
+    this.#visit = visit
+    this.#limit = limit
+    this.#forward = forward
     this.#send = response._send
     // Closures, because a property of our own on a response costs more, after Express has changed its prototype.
     response._send = (data, encoding, callback, size) => this.#begin(data, encoding, callback, size)
@@ -67,15 +70,20 @@ export class Hold {
   }
 
   /** Adds another manager's visit. */
-  join(visit: SettlingVisit, options: HoldOptions): this {
-    this.#visits.push(visit)
-    this.#options.push(options)
+  join(visit: SettlingVisit, limit: number, forward?: Forward): this {
+    this.#joined = [...this.#joined, visit]
+    this.#limit = Math.min(this.#limit, limit)
+    this.#forward ??= forward
     return this
+  }
+
+  get #unsettled(): boolean {
+    return this.#visit.unsettled || this.#joined.some((visit) => visit.unsettled)
   }
 
   /** The application's first byte, head included. */
   #begin(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback'], size?: number): boolean {
-    if (!this.#visits.some((visit) => visit.unsettled)) return this.#pass(data, encoding, callback, size)
+    if (!this.#unsettled) return this.#pass(data, encoding, callback, size)
     this.#hold()
     void this.#settle().then((settled) => this.#leave(settled))
     return this.#keep(data, encoding, callback)
@@ -83,7 +91,7 @@ export class Hold {
 
   /** Keeps a chunk. Answers `false`, as to a `write` on a full socket. */
   #keep(data: Chunk['data'], encoding: Chunk['encoding'], callback: Chunk['callback']): boolean {
-    if (this.#counting && this.#counted >= this.#limit() && data.length > 0) this.#overflow ??= this.#tooMuch()
+    if (this.#counting && this.#counted >= this.#limit && data.length > 0) this.#overflow ??= this.#tooMuch()
     if (this.#counting) this.#counted += data.length
     append(this.#response, { data: this.#overflow === undefined ? data : '', encoding, callback })
     return false
@@ -103,7 +111,8 @@ export class Hold {
     this.#state = 'done'
     response._send = this.#send
     if (this.private && response._header !== null) response._header = privateHead(response._header)
-    for (const visit of this.#visits) visit.pass()
+    this.#visit.pass()
+    for (const visit of this.#joined) visit.pass()
     if (this.#closed) this.#finish()
     return response._send(data, encoding, callback, size)
   }
@@ -121,10 +130,11 @@ export class Hold {
 
   /** Waits for every visit, also where one has failed already: another's new id must not get lost. */
   async #settle(): Promise<Outcome> {
-    const outcomes = await Promise.allSettled(this.#visits.map((visit) => visit.settle()))
+    const visits = [this.#visit, ...this.#joined]
+    const outcomes = await Promise.allSettled(visits.map((visit) => visit.settle()))
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     const cookies = outcomes.flatMap((outcome, at) =>
-      outcome.status === 'fulfilled' ? outcome.value.cookies : (this.#visits[at]?.farewell() ?? []),
+      outcome.status === 'fulfilled' ? outcome.value.cookies : (visits[at]?.farewell() ?? []),
     )
     return { cookies, failure: failed === undefined ? this.#overflow : asOurs(failed.reason) }
   }
@@ -140,7 +150,7 @@ export class Hold {
 
   #fail(failure: HoldfastError, cookies: readonly string[]): void {
     const response = this.#response
-    const forward = this.#options.find((options) => options.forward !== undefined)?.forward
+    const forward = this.#forward
     if (forward === undefined || this.#closed) return this.#answer(failure, cookies)
     void dropUntilEnd(response, END_WITHIN).then((ended) => {
       if (!ended || this.#closed) return this.#answer(failure, cookies)
@@ -192,17 +202,14 @@ export class Hold {
 
   #finish(): void {
     clearTimeout(this.#giveUp)
-    for (const visit of this.#visits) visit.finish()
-  }
-
-  #limit(): number {
-    return Math.min(...this.#options.map((options) => options.limit))
+    this.#visit.finish()
+    for (const visit of this.#joined) visit.finish()
   }
 
   #tooMuch(): LimitError {
     return new LimitError(
       'heldBody',
-      `More than ${this.#limit()} bytes were written while the response waited for its session to be saved. Heed the false of write(), as pipe() and pipeline() do, or raise limits.heldBody.`,
+      `More than ${this.#limit} bytes were written while the response waited for its session to be saved. Heed the false of write(), as pipe() and pipeline() do, or raise limits.heldBody.`,
     )
   }
 }

@@ -97,8 +97,8 @@ export class Mount<Data extends object> implements SettlingVisit {
   }
 
   /** Loads the session. Answers `undefined` where there is nothing to wait for. */
-  open({ fresh = false, touch = true, signOut = false }: RouteOptions): Promise<void> | undefined {
-    return this.visit.open({ fresh, touch, signOut })
+  open(route: RouteOptions): Promise<void> | undefined {
+    return this.visit.open(route)
   }
 
   /** The CSRF check, now that the body is known; `undefined` where nobody has parsed it. */
@@ -136,11 +136,29 @@ export class Mount<Data extends object> implements SettlingVisit {
 }
 
 /** What is known of a request besides what came with it. In one place, because a property of our own on a request costs something. */
-export interface Seen {
+export class Seen {
   /** What its route said before the managers saw it. */
-  route: RouteOptions
-  readonly mounts: Mount<object>[]
+  route: RouteOptions = EVERY_ROUTE
+  /** The manager that saw it first. */
+  first: Mount<object> | undefined
+  /** Those after it; nearly always none. */
+  #others: readonly Mount<object>[] = NO_OTHERS
+
+  add(mounted: Mount<object>): void {
+    if (this.first === undefined) this.first = mounted
+    else this.#others = [...this.#others, mounted]
+  }
+
+  some(test: (mounted: Mount<object>) => boolean): boolean {
+    return this.first !== undefined && (test(this.first) || this.#others.some(test))
+  }
+
+  all(): readonly Mount<object>[] {
+    return this.first === undefined ? NO_OTHERS : [this.first, ...this.#others]
+  }
 }
+
+const NO_OTHERS: readonly Mount<object>[] = Object.freeze([])
 
 const SEEN: unique symbol = Symbol('holdfast.seen')
 
@@ -155,12 +173,12 @@ export function seenOf(request: IncomingMessage): Seen | undefined {
 
 /** Notes something of the request. */
 export function see(request: IncomingMessage): Seen {
-  return ((request as SeenRequest)[SEEN] ??= { route: EVERY_ROUTE, mounts: [] })
+  return ((request as SeenRequest)[SEEN] ??= new Seen())
 }
 
 /** The managers on this request; an error where there is none. */
 export function someMountsOf(request: IncomingMessage): readonly Mount<object>[] {
-  const mounts = seenOf(request)?.mounts ?? []
+  const mounts = seenOf(request)?.all() ?? NO_OTHERS
   if (mounts.length === 0)
     throw new NotMountedError('Holdfast has not seen this request: mount it before what needs the session.')
   return mounts
@@ -181,12 +199,12 @@ export function mount<Data extends object>(
   forward?: (error: HoldfastError) => void,
 ): Mount<Data> {
   const mounted = new Mount(sessions, facts, owner, forward !== undefined)
-  const { mounts } = see(request)
-  const [first] = mounts
-  mounts.push(mounted)
-  const options = { limit: settingsOf(sessions).limits.heldBody, forward }
-  if (first?.hold !== undefined) mounted.hold = first.hold.join(mounted, options)
-  else if (isOutgoing(response)) mounted.hold = new Hold(response, mounted, options)
+  const seen = see(request)
+  const { first } = seen
+  seen.add(mounted)
+  const limit = settingsOf(sessions).limits.heldBody
+  if (first?.hold !== undefined) mounted.hold = first.hold.join(mounted, limit, forward)
+  else if (isOutgoing(response)) mounted.hold = new Hold(response, mounted, limit, forward)
   else guardResponse(response, mounted)
   return mounted
 }

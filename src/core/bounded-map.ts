@@ -2,11 +2,11 @@
 export class BoundedMap<Key, Value> {
   readonly #entries = new Map<Key, Value>()
   readonly #bytesMost: number
-  readonly #bytesOf: (value: Value) => number
+  readonly #bytesOf: (value: Value, key: Key) => number
   #bytes = 0
 
-  /** `bytesOf`: about what a value costs, and the same each time it is asked. */
-  constructor(bytesMost: number, bytesOf: (value: Value) => number) {
+  /** `bytesOf`: about what an entry costs, and the same each time it is asked. */
+  constructor(bytesMost: number, bytesOf: (value: Value, key: Key) => number) {
     this.#bytesMost = bytesMost
     this.#bytesOf = bytesOf
   }
@@ -18,7 +18,7 @@ export class BoundedMap<Key, Value> {
   set(key: Key, value: Value): void {
     this.delete(key)
     this.#entries.set(key, value)
-    this.#bytes += this.#bytesOf(value)
+    this.#bytes += this.#bytesOf(value, key)
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes <= this.#bytesMost) break
       this.delete(oldest)
@@ -29,6 +29,6 @@ export class BoundedMap<Key, Value> {
     const value = this.#entries.get(key)
     if (value === undefined) return
     this.#entries.delete(key)
-    this.#bytes -= this.#bytesOf(value)
+    this.#bytes -= this.#bytesOf(value, key)
   }
 }

@@ -10,6 +10,7 @@ import {
   type Rank,
   type Transport,
 } from './cookie.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { isVoid } from './expiry.ts'
 import { isLoopback } from './options.ts'
 import { headerOf, type RequestFacts } from './request.ts'
@@ -33,19 +34,79 @@ const NOTHING_BROUGHT: readonly Rank[] = []
 
 export function readPresented(services: Services, facts: RequestFacts): Presented {
   const transport = transportOf(services, facts)
-  const names = namesOf(services.settings.name, transport)
-  const values = readCookies(transport === 'none' ? undefined : headerOf(facts, 'cookie'), names)
-  const ids: Record<Rank, readonly GenuineId[]> = { sid: NONE, gid: NONE, visit: NONE }
-  let brought = NOTHING_BROUGHT
-  let unknownRanks = NOTHING_BROUGHT
+  const header = transport === 'none' ? undefined : headerOf(facts, 'cookie')
+  if (header === undefined) return new Cookies(transport, namesOf(services.settings.name, transport))
+  const known = services.presented.of(transport, header)
+  if (known !== undefined && !hasVoid(services, known)) return known
+  const read = readHeader(services, transport, header)
+  services.presented.keep(transport, header, read)
+  return read
+}
+
+class Cookies implements Presented {
+  readonly transport: Transport
+  readonly names: CookieNames
+  readonly ids: Record<Rank, readonly GenuineId[]> = { sid: NONE, gid: NONE, visit: NONE }
+  brought: readonly Rank[] = NOTHING_BROUGHT
+  unknownRanks: readonly Rank[] = NOTHING_BROUGHT
+  /** Whether a value came that is no id. */
+  refused = false
+
+  constructor(transport: Transport, names: CookieNames) {
+    this.transport = transport
+    this.names = names
+  }
+
+  get unknownKey(): boolean {
+    return this.unknownRanks.length > 0
+  }
+}
+
+function readHeader(services: Services, transport: Transport, header: string): Cookies {
+  const cookies = new Cookies(transport, namesOf(services.settings.name, transport))
+  const values = readCookies(header, cookies.names)
   for (const rank of RANKS) {
     if (values[rank].length === 0) continue
-    brought = [...brought, rank]
+    cookies.brought = [...cookies.brought, rank]
     const read = genuine(services, rank, values[rank])
-    ids[rank] = read.ids
-    if (read.unknownKey) unknownRanks = [...unknownRanks, rank]
+    cookies.ids[rank] = read.ids
+    if (read.ids.length < values[rank].length) cookies.refused = true
+    if (read.unknownKey) cookies.unknownRanks = [...cookies.unknownRanks, rank]
   }
-  return { transport, names, brought, ids, unknownKey: unknownRanks.length > 0, unknownRanks }
+  return cookies
+}
+
+/** Whether an id is too old by now. */
+function hasVoid({ settings, clock }: Services, { ids }: Presented): boolean {
+  const now = clock.now()
+  const isTooOld = (id: GenuineId): boolean => isVoid(id.mintedAt, settings.timers, now)
+  return ids.sid.some(isTooOld) || ids.gid.some(isTooOld) || ids.visit.some(isTooOld)
+}
+
+/** Bytes of the headers that are kept, and the longest of them. */
+const HEADERS_MOST = 4 * 1024 * 1024
+const HEADER_MOST = 4_096
+/** What an entry costs besides its header, about. */
+const OVERHEAD = 600
+
+/** What a browser sends with every request is read once: whole headers in which every cookie of ours was genuine. */
+export class PresentedCookies {
+  readonly #known: Readonly<Record<Transport, BoundedMap<string, Cookies>>>
+
+  constructor() {
+    const map = (): BoundedMap<string, Cookies> =>
+      new BoundedMap(HEADERS_MOST, (_, header) => 2 * header.length + OVERHEAD)
+    this.#known = { host: map(), plain: map(), none: map() }
+  }
+
+  of(transport: Transport, header: string): Cookies | undefined {
+    return this.#known[transport].get(header)
+  }
+
+  keep(transport: Transport, header: string, cookies: Cookies): void {
+    if (cookies.refused || cookies.brought.length === 0 || header.length > HEADER_MOST) return
+    this.#known[transport].set(header, cookies)
+  }
 }
 
 function genuine(

@@ -174,6 +174,21 @@ async function endStolen(services: Services, id: GenuineId, bytes: RecordBytes):
   }
 }
 
+class Living implements Live {
+  readonly what = 'live'
+  readonly id: GenuineId
+  readonly record: LiveRecord
+  readonly bytes: RecordBytes
+  readonly by: 'current' | 'previous'
+
+  constructor(id: GenuineId, record: LiveRecord, bytes: RecordBytes, by: 'current' | 'previous') {
+    this.id = id
+    this.record = record
+    this.bytes = bytes
+    this.by = by
+  }
+}
+
 /** What an id leads to, given what the store has under its selector. */
 export function judge(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Judged {
   const { clock } = services
@@ -187,7 +202,7 @@ export function judge(services: Services, id: GenuineId, bytes: RecordBytes | un
   const now = clock.now()
   if (overBy(services, record, now) !== undefined) return 'over'
   const by = standingOf(record, id.hash, now)
-  if (by === 'current' || by === 'previous') return { what: 'live', id, record, bytes: standing.bytes, by }
+  if (by === 'current' || by === 'previous') return new Living(id, record, standing.bytes, by)
   if (by !== 'after-grace') return 'detached'
   suspect(services, id, record)
   return 'stolen'

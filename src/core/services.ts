@@ -9,6 +9,7 @@ import type { Ends } from './ends.ts'
 import type { GuardedStore } from './guarded-store.ts'
 import type { Keyring } from './keyring.ts'
 import type { Settings } from './options.ts'
+import type { PresentedCookies } from './presented.ts'
 import type { RandomSource } from './random.ts'
 import type { Heartbeat, Selectors } from './selectors.ts'
 import type { Selector } from './store.ts'
@@ -22,6 +23,7 @@ export interface Services {
   readonly clock: Clock
   readonly store: GuardedStore
   readonly cookies: CookieReader
+  readonly presented: PresentedCookies
   readonly commits: Commits
   readonly selectors: Selectors
   readonly heartbeat: Heartbeat

@@ -11,6 +11,7 @@ import { Ends } from './ends.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { createKeyring } from './keyring.ts'
 import type { Settings } from './options.ts'
+import { PresentedCookies } from './presented.ts'
 import { pooledRandom, type RandomSource } from './random.ts'
 import type { RequestFacts } from './request.ts'
 import { DeadIds } from './resolution.ts'
@@ -265,6 +266,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     clock,
     store,
     cookies: new CookieReader(keyring),
+    presented: new PresentedCookies(),
     commits,
     selectors,
     heartbeat,

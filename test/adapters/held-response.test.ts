@@ -204,7 +204,7 @@ describe('our cookies', () => {
   it('are those of all managers', async () => {
     const second = new FakeVisit()
     const { visit, reply, firstByte } = await held((response, _request, hold) => {
-      hold.join(second, { limit: 1 })
+      hold.join(second, 1)
       response.end('body')
     })
     visit.saved('first=1')
@@ -275,7 +275,7 @@ describe('when the session cannot be saved', () => {
   it('what another manager saved is not lost: its cookies go with the answer, and those of a sign-out', async () => {
     const second = new FakeVisit()
     const { visit, reply } = await held((response, _request, hold) => {
-      hold.join(second, { limit: 1 })
+      hold.join(second, 1)
       response.end('secret')
     })
     visit.farewell = () => ['gone=; Max-Age=0']

@@ -2,11 +2,16 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
 import type { HoldfastError } from '../../../src/errors.ts'
-import { Hold, type HoldOptions, type SettlingVisit } from '../../../src/adapters/held-response.ts'
+import { Hold, type Forward, type SettlingVisit } from '../../../src/adapters/held-response.ts'
 import { isOutgoing } from '../../../src/adapters/outgoing.ts'
 import type { Settled } from '../../../src/core/visit.ts'
 import { ask, type Asked, type Reply } from '../../../src/testing/adapter-contract/client.ts'
 import { listen } from './listen.ts'
+
+export interface HoldOptions {
+  readonly limit?: number
+  readonly forward?: Forward
+}
 
 /** A visit that waits for the test, and counts what it is asked. */
 export class FakeVisit implements SettlingVisit {
@@ -75,7 +80,7 @@ export interface Held {
 export async function held(
   handler: Handler,
   asked: Asked = {},
-  options: Partial<HoldOptions> = {},
+  options: HoldOptions = {},
   visit: FakeVisit = new FakeVisit(),
 ): Promise<Held> {
   const began = deferred<ServerResponse>()
@@ -105,7 +110,7 @@ export function deferred<Value>(): { promise: Promise<Value>; resolve: (value: V
 }
 
 /** Holds a response for a visit. */
-export function holdOf(response: ServerResponse, visit: SettlingVisit, options: Partial<HoldOptions> = {}): Hold {
+export function holdOf(response: ServerResponse, visit: SettlingVisit, options: HoldOptions = {}): Hold {
   if (!isOutgoing(response)) throw new TypeError('This response cannot be held.')
-  return new Hold(response, visit, { limit: 1_048_576, ...options })
+  return new Hold(response, visit, options.limit ?? 1_048_576, options.forward)
 }

@@ -1,9 +1,10 @@
 import * as crypto from 'node:crypto'
+import { readFileSync } from 'node:fs'
 
 import { describe, expect, test, vi } from 'vitest'
 
 import { createKeyring, mac } from '../../src/core/keyring.ts'
-import { judgeToken, makeToken, type Lineage } from '../../src/csrf/token.ts'
+import { CYCLE_LENGTH, judgeToken, makeToken, type Lineage } from '../../src/csrf/token.ts'
 import { guest, keyring, OLD_SECRET, random, SECRET, user } from './fixtures.ts'
 
 vi.mock('node:crypto', async (original) => {
@@ -12,6 +13,8 @@ vi.mock('node:crypto', async (original) => {
 })
 
 const make = (lineage: Lineage, path?: string): string => makeToken(keyring.active, random, lineage, { path })
+const makeForCycle = (lineage: Lineage, path?: string): string =>
+  makeToken(keyring.active, random, lineage, { path, cycle: Buffer.alloc(CYCLE_LENGTH, 1) })
 
 describe('a token', () => {
   test('is valid for the lineage that it was made for, signed in or not', () => {
@@ -36,10 +39,12 @@ describe('a token', () => {
       expect(one.subarray(from, to)).not.toEqual(two.subarray(from, to))
   })
 
-  test('has one spelling: 56 or, with a path, 72 characters of base64url', () => {
+  test('has one spelling: 56 characters of base64url, 16 more with a path, 24 more with a cycle', () => {
     expect(make(user)).toMatch(/^[\w-]{56}$/)
     expect(make(user, '/pay')).toMatch(/^[\w-]{72}$/)
     expect(make(user, '')).toMatch(/^[\w-]{72}$/)
+    expect(makeForCycle(user)).toMatch(/^[\w-]{80}$/)
+    expect(makeForCycle(user, '/pay')).toMatch(/^[\w-]{96}$/)
     const token = make(user)
     for (const other of [
       `${token}=`,
@@ -170,22 +175,27 @@ const sealed = (flags: number, length: number): string => {
   return Buffer.concat([body, mac(keyring.active.keys.csrf, [Buffer.from('token'), body], 16)]).toString('base64url')
 }
 
+const LENGTHS = [42, 54, 60, 72]
+
 describe('a sealed token', () => {
   test('of a lineage that nobody has is genuine: the seal of these tests is the real one', () => {
     expect(judgeToken(keyring, sealed(0x10, 42), guest, undefined)).toBe('stale')
     expect(judgeToken(keyring, sealed(0x13, 54), guest, undefined)).toBe('other-session')
   })
 
-  test.each([0x00, 0x20, 0x14, 0x18, 0x90, 0xff])(
+  test.each([0x00, 0x20, 0x18, 0x30, 0x90, 0xff])(
     'of format %i, which this version does not know, is forged',
     (flags) => {
-      for (const length of [42, 54]) expect(judgeToken(keyring, sealed(flags, length), guest, undefined)).toBe('forged')
+      for (const length of LENGTHS) expect(judgeToken(keyring, sealed(flags, length), guest, undefined)).toBe('forged')
     },
   )
 
-  test('with a path tag that its flags do not announce, or without one that they do, is forged', () => {
-    expect(judgeToken(keyring, sealed(0x10, 54), guest, undefined)).toBe('forged')
-    expect(judgeToken(keyring, sealed(0x11, 42), guest, undefined)).toBe('forged')
+  test('with a path tag or a cycle that its flags do not announce, or without one that they do, is forged', () => {
+    for (const [flags, own] of [42, 54, 60, 72].map(
+      (length, at) => [[0x10, 0x11, 0x14, 0x15][at] ?? 0, length] as const,
+    ))
+      for (const length of LENGTHS)
+        expect(judgeToken(keyring, sealed(flags, length), guest, undefined)).toBe(length === own ? 'stale' : 'forged')
   })
 })
 
@@ -196,6 +206,8 @@ describe('secret bytes are compared in constant time', () => {
     expect(comparisons(make(user, '/pay'), user, '/pay')).toBe(3)
     expect(comparisons(make(user, '/pay'), user, '/cart')).toBe(3)
     expect(comparisons(make(user), undefined)).toBe(1)
+    expect(comparisons(makeForCycle(user), user)).toBe(2)
+    expect(comparisons(makeForCycle(user, '/pay'), user, '/cart')).toBe(3)
     const token = make(user)
     expect(comparisons(`${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`, user)).toBe(1)
   })
@@ -210,5 +222,11 @@ describe('secret bytes are compared in constant time', () => {
       [12, 12],
       [12, 12],
     ])
+  })
+
+  test('and in no other way: nothing in the source of tokens compares bytes by itself', () => {
+    const source = readFileSync(new URL('../../src/csrf/token.ts', import.meta.url), 'utf8')
+    expect(source.match(/sameBytes\(/g)).toHaveLength(3)
+    expect(source).not.toMatch(/\.equals\(|\bcompare\(|\bindexOf\(|\bincludes\(|toString\([^)]*\) [!=]==/)
   })
 })

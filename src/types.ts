@@ -1,5 +1,6 @@
 /** The public types: what an application writes and sees. */
 import type { Durability, Durable, Store } from './core/store.ts'
+import type { CsrfReason } from './errors.ts'
 
 /** A length of time: `'500ms'`, `'60s'`, `'30m'`, `'12h'`, `'7d'`. Whole numbers only. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
@@ -224,12 +225,28 @@ export interface EndsStats {
   readonly givenUp: number
 }
 
+/** What the CSRF check found, by reason. `docs/csrf.md` says how to read it. */
+export interface CsrfStats {
+  /** Requests that were judged: those that may change something. */
+  readonly judged: number
+  /** Those of them whose `Sec-Fetch-Site` was no value that we know. */
+  readonly odd: number
+  /** Answered with 403. */
+  readonly refused: Readonly<Record<CsrfReason, number>>
+  /** Let pass by `'auto'`, with a token that did not do. */
+  readonly noted: Readonly<Record<CsrfReason, number>>
+  /** Let pass by `'report'`. Under `auto`: what `'auto'` and `'strict'` would have refused. Under `strict`: what only `'strict'` would. */
+  readonly reported: Readonly<Record<'auto' | 'strict', Readonly<Record<CsrfReason, number>>>>
+}
+
 /** Counts since the manager was made. */
 export interface SessionsStats {
   readonly commits: Readonly<Record<CommitOutcome, number>>
   readonly conflicts: number
   readonly dropped: number
+  /** Requests that the CSRF check refused, for whatever reason. */
   readonly csrfRefused: number
+  readonly csrf: CsrfStats
   readonly storeCommands: number
   /** Changes that were stored, and not confirmed by the replicas that were asked for. */
   readonly unconfirmed: number

@@ -126,7 +126,7 @@ class Registration {
       mounted.pass()
       return undefined
     }
-    return mounted.settle().then(
+    return mounted.settle(reply.statusCode).then(
       ({ cookies }) => {
         this.#add(cookies, mounted, reply)
         return payload

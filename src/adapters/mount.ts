@@ -1,11 +1,10 @@
 /** One manager on one request of node:http: what all adapters for it do in the same way. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Settings } from '../core/options.ts'
-import { isSafe, type RequestFacts } from '../core/request.ts'
+import type { RequestFacts } from '../core/request.ts'
 import { beginVisit, settingsOf } from '../core/sessions.ts'
 import { UNPARSED, type Settled, type Visit } from '../core/visit.ts'
-import { judgeOrigin } from '../csrf/origin.ts'
-import { CsrfError, type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
+import { type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { guardResponse } from './guarded-response.ts'
@@ -52,15 +51,20 @@ export class Mount<Data extends object> implements SettlingVisit {
   /** What holds the response; nothing where it cannot be held (HTTP/2). */
   hold: Hold | undefined
   readonly #sessions: Sessions<Data>
-  readonly #facts: RequestFacts
+  readonly #response: ServerResponse
   #pending = false
   #settled = false
 
-  constructor(sessions: Sessions<Data>, facts: RequestFacts, request: object, forwards: boolean) {
+  constructor(
+    sessions: Sessions<Data>,
+    facts: RequestFacts,
+    { request, response, owner }: Exchange,
+    forwards: boolean,
+  ) {
     this.#sessions = sessions
+    this.#response = response
     this.forwards = forwards
-    this.visit = beginVisit(sessions, facts, request)
-    this.#facts = facts
+    this.visit = beginVisit(sessions, facts, owner ?? request)
   }
 
   isOf(sessions: object): boolean {
@@ -82,10 +86,14 @@ export class Mount<Data extends object> implements SettlingVisit {
     this.visit.pass()
   }
 
-  /** Saves. Rejects where the check was left for later and never made. */
-  settle(): Promise<Settled> {
+  /**
+   * Saves. Rejects where the check was left for later and never made; but an answer that says that nothing was done, such
+   * as a parser's own 413, leaves all the same where nothing was changed.
+   */
+  async settle(status: number = this.#response.statusCode): Promise<Settled> {
     this.#settled = true
-    return this.#pending ? Promise.reject(this.#unchecked()) : this.visit.settle()
+    if (this.#pending && status < 400) this.visit.forgotten()
+    return this.visit.settle()
   }
 
   farewell(): readonly string[] {
@@ -111,12 +119,7 @@ export class Mount<Data extends object> implements SettlingVisit {
    * check has been made no response leaves and nothing is saved.
    */
   checkLater(): void {
-    const { origin, trustedOrigins, trustProxy, csrf } = settingsOf(this.#sessions)
-    if (isSafe(this.#facts.method) || csrf === 'report') return
-    const { evidence } = judgeOrigin(this.#facts, { own: origin, trusted: trustedOrigins, trustProxy })
-    if (evidence === 'refused') this.visit.check(UNPARSED)
-    this.#pending = true
-    this.visit.defer()
+    this.#pending = this.visit.defer()
   }
 
   /** Makes the check that was left for later. */
@@ -124,14 +127,6 @@ export class Mount<Data extends object> implements SettlingVisit {
     if (!this.#pending) return
     this.#pending = false
     this.check(body)
-  }
-
-  #unchecked(): CsrfError {
-    const where = `${this.#facts.method} ${this.#facts.path}`
-    return new CsrfError(
-      'body-not-parsed',
-      `${where} was to be checked later and never was: call csrf() (in Express) or verifyCsrf() after its parser. Nothing was saved.`,
-    )
   }
 }
 
@@ -195,10 +190,11 @@ export interface Exchange {
 export function mount<Data extends object>(
   sessions: Sessions<Data>,
   facts: RequestFacts,
-  { request, response, owner = request }: Exchange,
+  exchange: Exchange,
   forward?: (error: HoldfastError) => void,
 ): Mount<Data> {
-  const mounted = new Mount(sessions, facts, owner, forward !== undefined)
+  const { request, response } = exchange
+  const mounted = new Mount(sessions, facts, exchange, forward !== undefined)
   const seen = see(request)
   const { first } = seen
   seen.add(mounted)

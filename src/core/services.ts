@@ -1,4 +1,5 @@
 /** What the visits of one manager share. */
+import { CsrfCounts } from '../csrf/counts.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { CommitOutcome } from '../types.ts'
 import type { Clock } from './clock.ts'
@@ -44,7 +45,7 @@ export class Counters {
   dropped = 0
   unconfirmed = 0
   stale = 0
-  csrfRefused = 0
+  readonly csrf: CsrfCounts = new CsrfCounts()
 
   committed(handle: string | undefined, outcome: CommitOutcome, version: number, durable = true): void {
     this.commits[outcome]++

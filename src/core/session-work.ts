@@ -49,8 +49,8 @@ export class SessionWork<Data extends object> {
   readonly revokeUser: (userId: string) => Promise<Durable>
   /** Whether the head of the answer has left: from then on nothing that needs a cookie. */
   headGone = false
-  /** Whether the request came without evidence of its origin: it may do what a stranger may, but not sign in. */
-  unproven = false
+  /** Set where the request came without evidence of its origin: it may do what a stranger may, but a sign-in calls this, which throws. */
+  unproven: (() => void) | undefined
   /** Whether the CSRF check is still to be made, and so nothing may be changed. */
   unchecked = false
   /** Why the store could not be asked: the session is a copy, which can be read and signed out of. */
@@ -279,6 +279,7 @@ export class SessionWork<Data extends object> {
     return (
       holding !== undefined &&
       !this.headGone &&
+      !this.unchecked &&
       this.unavailable === undefined &&
       renewalDue(holding.record, this.#services.settings.timers, this.#services.clock.now())
     )

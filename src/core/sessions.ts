@@ -141,12 +141,14 @@ export class Manager<Data extends object> implements Sessions<Data> {
 
   stats(): SessionsStats {
     const { counters, store, ends } = this.#services
-    const { conflicts, dropped, csrfRefused, unconfirmed, stale } = counters
+    const { conflicts, dropped, unconfirmed, stale } = counters
+    const csrf = counters.csrf.stats
     return {
       commits: { ...counters.commits },
       conflicts,
       dropped,
-      csrfRefused,
+      csrfRefused: Object.values(csrf.refused).reduce((sum, count) => sum + count, 0),
+      csrf,
       unconfirmed,
       stale,
       ends: ends.stats,

@@ -1,5 +1,5 @@
 /** Signs a user in to a visit: enters the visit in the user's index, then the user in the visit, and looks whether a revocation came in between. */
-import { CsrfError, LimitError, OptionsError } from '../errors.ts'
+import { LimitError, OptionsError } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import { carriedData, type Carry } from './carried-data.ts'
 import { withdraw } from './ending.ts'
@@ -84,9 +84,5 @@ function check<Data extends object>(work: SessionWork<Data>, { settings }: Servi
     throw new OptionsError('userId', 'signIn(userId) needs a user id: a string that is not empty, nor begins with NUL.')
   if (Buffer.byteLength(userId) > most)
     throw new LimitError('userId', `The user id has ${Buffer.byteLength(userId)} bytes; limits.userId allows ${most}.`)
-  if (work.unproven)
-    throw new CsrfError(
-      'no-evidence',
-      'A request that shows neither its origin nor a CSRF token cannot sign in: send a token with it.',
-    )
+  work.unproven?.()
 }

@@ -28,10 +28,15 @@ export interface Visit<Data extends object> {
   readonly session: Session<Data>
   /** Loads the session where the browser brought something of ours; answers `undefined` where there is nothing to wait for. Rejects with `StoreUnavailableError`. */
   open(options?: Opening): Promise<void> | undefined
-  /** The verdict comes later, with `check`: until then nothing can be stored, ended or signed in to. */
-  defer(): void
-  /** The CSRF verdict. `body`: the parsed body, or `UNPARSED`. Throws `CsrfError`. Synchronous; call after `open`. */
-  check(body: unknown): void
+  /**
+   * The verdict comes later, with `check`: until then nothing can be stored, ended or signed in to. What the headers alone
+   * refuse is refused now: throws `CsrfError`. Answers whether there is anything to check.
+   */
+  defer(): boolean
+  /** The verdict that was left for later never came: logs it, and throws `CsrfError` but in report mode. */
+  forgotten(): void
+  /** The CSRF verdict. `body`: the parsed body, or `UNPARSED`. `method`: what the request has become, where somebody changed it. Throws `CsrfError`. Synchronous; call after `open`. */
+  check(body: unknown, method?: string): void
   /** Whether `settle` would have anything to save or to send. Where it is `false`, `pass` may be called in its place, at no cost. */
   readonly unsettled: boolean
   /** The head leaves, and there was nothing to settle. */

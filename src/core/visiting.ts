@@ -1,18 +1,6 @@
 /** Drives one request's session for an adapter; what handlers see of it is in `session.ts`. */
-import { declaredCallback } from '../csrf/callback.ts'
-import { judgeOrigin } from '../csrf/origin.ts'
-import { presentedToken } from '../csrf/presented.ts'
-import { REASONS } from '../csrf/reasons.ts'
-import { judgeToken } from '../csrf/token.ts'
-import { csrfVerdict, type TokenState } from '../csrf/verdict.ts'
-import {
-  CsrfError,
-  DataError,
-  LimitError,
-  StoreUnavailableError,
-  UnconfirmedError,
-  type CsrfReason,
-} from '../errors.ts'
+import { CsrfCheck } from '../csrf/check.ts'
+import { DataError, LimitError, StoreUnavailableError, UnconfirmedError } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { Session } from '../types.ts'
 import { Identity } from './identity.ts'
@@ -26,7 +14,7 @@ import { SessionWork } from './session-work.ts'
 import type { Durable } from './store.ts'
 import { graceBegun } from './succession.ts'
 import { deepFreeze } from './values.ts'
-import type { Opening, Settled, Visit } from './visit.ts'
+import { UNPARSED, type Opening, type Settled, type Visit } from './visit.ts'
 
 /** What all visits of one manager have besides its services. */
 export interface Surroundings<Data extends object> {
@@ -74,49 +62,24 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     return undefined
   }
 
-  defer(): void {
+  defer(): boolean {
+    const { evidence } = this.#csrf()
+    if (evidence === 'safe') return false
+    if (this.#around.services.settings.csrf === 'report') return true
+    if (evidence === 'refused') this.check(UNPARSED)
     this.#work.unchecked = true
+    return true
   }
 
-  check(body: unknown): void {
+  forgotten(): void {
+    this.#csrf().refuseForgotten()
+  }
+
+  check(body: unknown, method: string = this.#facts.method): void {
     this.#work.unchecked = false
-    const { services } = this.#around
-    const { settings, counters } = services
-    const site = { own: settings.origin, trusted: settings.trustedOrigins, trustProxy: settings.trustProxy }
-    const { evidence, odd } = judgeOrigin(this.#facts, site)
-    if (evidence === 'safe') return
-    const verdict = csrfVerdict({
-      mode: settings.csrf,
-      evidence,
-      token: this.#tokenState(body),
-      ours:
-        this.#presented.unknownKey ||
-        this.#presented.ids.sid.length + this.#presented.ids.gid.length + this.#presented.ids.visit.length > 0,
-      signedIn: this.#identity.holding?.record.userId !== undefined,
-      callback: declaredCallback(this.#facts, settings.callbacks) !== undefined,
-      ended: this.#identity.status === 'lapsed',
-      upgrade: this.#facts.upgrade,
-    })
-    const reason = verdict.pass ? verdict.count : verdict.reason
-    const { method, path } = this.#facts
-    if (reason !== undefined || odd)
-      channels.csrf.publish({
-        reason,
-        mode: settings.csrf,
-        under: verdict.pass ? verdict.under : undefined,
-        passed: verdict.pass,
-        odd,
-        method,
-        path,
-      })
-    if (verdict.pass) {
-      this.#work.unproven = verdict.unproven === true
-      return
-    }
-    // Without the session nobody can tell whether a token is good.
-    if (this.#work.unread !== undefined && evidence !== 'refused') throw this.#work.unread
-    counters.csrfRefused++
-    throw this.#refusal(verdict.reason)
+    if (isSafe(method) && this.#facts.upgrade !== true) return
+    const check = this.#csrf(method)
+    this.#work.unproven = check.make(body) ? () => check.refuseSignIn() : undefined
   }
 
   get unsettled(): boolean {
@@ -238,15 +201,14 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     if (!this.#around.services.settings.production && this.#data.touched) deepFreeze(this.#data.value)
   }
 
-  #tokenState(body: unknown): TokenState {
-    const { token, unparsed } = presentedToken(this.#facts, body)
-    if (token === undefined) return unparsed ? 'unparsed' : 'missing'
-    const judged = judgeToken(this.#around.services.keyring, token, this.#identity.lineage(), this.#facts.path)
-    return this.#work.unread !== undefined && judged !== 'forged' ? 'missing' : judged
-  }
-
-  #refusal(reason: CsrfReason): CsrfError {
-    return new CsrfError(reason, REASONS[reason].developer, { handle: this.#identity.handle })
+  #csrf(method: string = this.#facts.method): CsrfCheck {
+    const facts = method === this.#facts.method ? this.#facts : { ...this.#facts, method }
+    return new CsrfCheck(this.#around.services, facts, {
+      presented: this.#presented,
+      identity: this.#identity,
+      unread: this.#work.unread,
+      token: () => this.session.csrf.token(),
+    })
   }
 
   /** The stored data are garbage, or of a newer version: they stay as they are, and this request has no session. */

@@ -43,6 +43,16 @@ export function judgeOrigin(facts: RequestFacts, site: Site): OriginVerdict {
 }
 
 /**
+ * Whether the browser says that a page of this very origin sent the request. A trusted origin's page is another's, and an
+ * address that was typed has none.
+ */
+export function isSameOrigin(facts: RequestFacts, site: Site): boolean {
+  const said = headerOf(facts, 'sec-fetch-site')
+  if (said !== undefined && SITES.has(said)) return said === 'same-origin'
+  return isOneOf(normaliseOrigin(headerOf(facts, 'origin') ?? ''), ownOrigins(facts, site))
+}
+
+/**
  * An origin in its one spelling: scheme and host in lower case, no default port, no path. `undefined` for
  * whatever is not exactly an origin: `null`, a list, a path (also `/`), user info, surrounding space.
  */
@@ -88,16 +98,16 @@ function byReferer(facts: RequestFacts, site: Site): Evidence {
 }
 
 function isOurs(origin: string | undefined, facts: RequestFacts, site: Site): boolean {
-  const own = site.own === undefined ? ownOrigins(facts, site.trustProxy) : [site.own]
-  return isOneOf(origin, own) || isOneOf(origin, site.trusted)
+  return isOneOf(origin, ownOrigins(facts, site)) || isOneOf(origin, site.trusted)
 }
 
 /**
- * The origins that may be ours where none is configured. Without TLS on the connection and without a proxy's word,
- * somebody in front may have ended TLS: the scheme is not known, and the same host is ours under both. Where the
- * scheme is known, it counts.
+ * The configured origin, else those that may be ours. Without TLS on the connection and without a proxy's word, somebody
+ * in front may have ended TLS: the scheme is not known, and the same host is ours under both. Where the scheme is known,
+ * it counts.
  */
-function ownOrigins(facts: RequestFacts, trustProxy: boolean): readonly string[] {
+function ownOrigins(facts: RequestFacts, { own, trustProxy }: Site): readonly string[] {
+  if (own !== undefined) return [own]
   const host = requestHost(facts, trustProxy)
   if (host === undefined) return []
   const known = forwardedScheme(facts, trustProxy) ?? (facts.secure ? 'https' : undefined)

@@ -27,7 +27,8 @@ export interface VerdictInput {
 
 /**
  * `count`: passed, but to be counted under this reason. `under`: in report mode, the mildest mode that would have refused.
- * `unproven`: passed as a visitor without evidence; to sign in from such a request needs a token or an exemption.
+ * `unproven`: passed as a visitor without evidence; to sign in from such a request needs a token or an exemption, and is
+ * reported in report mode.
  */
 export type CsrfVerdict =
   | {
@@ -73,7 +74,8 @@ function report(input: VerdictInput): CsrfVerdict {
   const mild = auto(input)
   if (!mild.pass) return { pass: true, count: mild.reason, under: 'auto' }
   const hard = strict(input)
-  return hard.pass ? PASS : { pass: true, count: hard.reason, under: 'strict' }
+  const unproven = mild.unproven === true ? { unproven: true } : {}
+  return hard.pass ? PASS : { pass: true, count: hard.reason, under: 'strict', ...unproven }
 }
 
 function refuse(reason: CsrfReason): CsrfVerdict {

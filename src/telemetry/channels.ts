@@ -16,7 +16,7 @@ export const commit: Channel = channel('holdfast:commit')
 export const dropped: Channel = channel('holdfast:dropped')
 /** A session was begun, renewed, signed in, or ended. Message: `{ handle, what }`. */
 export const lifecycle: Channel = channel('holdfast:lifecycle')
-/** A request was refused, or passed and counts as noteworthy: a stale token, or in report mode what `under` ('auto' or 'strict') would have refused. `odd`: its `Sec-Fetch-Site` was no value that we know. Message: `{ reason, mode, under, passed, odd, method, path }`. */
+/** A request was refused, or passed and counts as noteworthy: a stale token, or in report mode what `under` ('auto' or 'strict') would have refused. `odd`: its `Sec-Fetch-Site` was no value that we know. `origin` and `site` are the request's `Origin` and `Sec-Fetch-Site`, cut off at 200 characters. Message: `{ reason, mode, under, passed, odd, method, path, origin, site }`. */
 export const csrf: Channel = channel('holdfast:csrf')
 /** A cookie was not accepted. Message: `{ cookie, why }` with `why` one of `malformed`, `forged`, `unknown-key`, `expired`. */
 export const cookie: Channel = channel('holdfast:cookie')

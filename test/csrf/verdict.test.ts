@@ -161,6 +161,16 @@ describe('report', () => {
       pass: true,
       count: 'token-missing',
       under: 'strict',
+      unproven: true,
+    })
+  })
+
+  test('marks what auto would have passed as a stranger, so that its sign-in is reported too', () => {
+    expect(judge({ mode: 'report', token: 'forged', ours: false, signedIn: false })).toEqual({
+      pass: true,
+      count: 'token-forged',
+      under: 'strict',
+      unproven: true,
     })
   })
 })
@@ -212,11 +222,11 @@ describe('every mode', () => {
     }
   })
 
-  test('calls a pass unproven only in auto, without evidence, cookie and valid token, and then always', () => {
+  test('calls a pass unproven never in strict, only without evidence, cookie and valid token, and then always', () => {
     for (const input of every) {
       const verdict = csrfVerdict(input)
       const expected =
-        input.mode === 'auto' &&
+        input.mode !== 'strict' &&
         input.evidence === 'none' &&
         !input.ours &&
         input.token !== 'valid' &&

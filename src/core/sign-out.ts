@@ -12,7 +12,6 @@ export async function signOut<Data extends object>(
   everywhere: boolean,
 ): Promise<Durable> {
   const { identity } = work
-  identity.clear()
   const holding = identity.holding ?? identity.lost
   const ends =
     work.unread !== undefined

@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'ERR_DATA'
   | 'ERR_LIMIT'
   | 'ERR_CSRF'
+  // Of action cycles: `CycleErrorCode` in `holdfast/cycle` has them all.
+  | `ERR_CYCLE_${string}`
 
 /** What an error may say besides its message. */
 export interface ErrorDetails {

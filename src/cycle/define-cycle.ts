@@ -1,17 +1,17 @@
 /** Action cycles, as applications define and use them. */
-import { endReasonOf, isEnded } from '../core/record.ts'
+import { isEnded } from '../core/record.ts'
 import { bondOf } from '../core/session.ts'
 import { hiddenField } from '../csrf/field.ts'
 import type { SessionCsrf } from '../types.ts'
-import { begunAt, mintId, type CycleId } from './cycle-id.ts'
-import { decodeCycle, NO_CLAIM, type CycleRecord, type Phase } from './cycle-record.ts'
+import { UNCLAIMED, type CycleRecord, type Phase } from './cycle-record.ts'
 import { Finishing, type Finished, type Run } from './finishing.ts'
-import { enter, entered, leave } from './open-cycles.ts'
+import { enroll, enter, entriesOf, openOf, roomFor } from './open-cycles.ts'
 import { resolveCycleOptions, type CycleOptions, type CycleSettings } from './options.ts'
-import { Place, placeOf, placeOfToken } from './place.ts'
+import { newPlace, placeOf, placeOfToken, type Place, type Stored, type Written } from './place.ts'
+import { Realm, realmOf } from './realm.ts'
 import { validated } from './schema.ts'
 
-export type { Finished, FinalStep } from './finishing.ts'
+export type { Finished, FinalStep, Run } from './finishing.ts'
 
 /** What a session is to cycles: any that `req.session` or `sessions.of(req)` gives. */
 export interface CycleSession {
@@ -28,41 +28,53 @@ export interface Cycle<State, Result = unknown> {
   /** The token as a hidden input, escaped. */
   field(): string
   readonly state: State
-  /** The last step that was taken; `undefined`: none. */
+  /** The last step that was taken, where steps are declared; `undefined`: none. */
   readonly step: string | undefined
   /** The step that is next, where steps are declared; `undefined`: none but the end. */
   readonly next: string | undefined
   readonly begunAt: Date
   readonly expiresAt: Date
-  /** `'running'`: its final step is on a server; `'in-doubt'`: that server died. */
+  /** `'running'`: its final step is on a server. `'in-doubt'`: that server died, or could not record the outcome. */
   readonly status: Phase
   /** What the final step returned, where the status is `'done'`. */
   readonly result: Result | undefined
 }
 
+/** The state of a new cycle: none is needed where there may be none. */
+export type FirstState<State> = undefined extends State ? [state?: State] : [state: State]
+
+/** How a step makes a new state of the one before: by changing it, or by returning another. */
+export type Change<State> = (state: State) => State | undefined | void
+
 /** A kind of action. */
 export interface CycleKind<State, Result> {
   readonly name: string
-  /** Begins a cycle. Without a state nothing is written until the end. Throws `CycleError` at the limit or for a state that the schema refuses. */
-  begin(session: CycleSession, state?: State): Promise<Cycle<State, Result>>
+  /**
+   * Begins a cycle. Without a state nothing is written until its first step or its end. Throws `CycleError` at the limit
+   * or for a state that the schema refuses, `DataError` and `LimitError` for one that cannot be kept.
+   */
+  begin(session: CycleSession, ...state: FirstState<State>): Promise<Cycle<State, Result>>
   /** The cycle as it stands, finished ones included. Throws `CycleError`. */
   load(session: CycleSession, idOrToken: string | undefined): Promise<Cycle<State, Result>>
   /**
    * Takes a step: `change` gets a copy of the state, and changes it or returns another. It is synchronous and may run
-   * again, on what another tab has written meanwhile. Throws `CycleError`.
+   * again, on what another tab has written meanwhile. Throws `CycleError`; and `CommitUnknownError` where the store did
+   * not confirm the step, which counts once or not at all.
+   *
+   * @param step its name, where steps are declared. Default: the next one
    */
   step(
     session: CycleSession,
     token: string | undefined,
-    change: (state: State) => State | undefined | void,
+    change: Change<State>,
     step?: string,
   ): Promise<Cycle<State, Result>>
   /**
-   * The end, which happens once: the first submission runs `run`, all others get its result. Throws `CycleError`, and
-   * for the one who ran it what `run` threw.
+   * The end, which happens once: the first submission runs `run`, all others get its result. Throws `CycleError`;
+   * `StoreUnavailableError` where `run` was not begun because the store failed; and for the one who ran it what `run` threw.
    */
   finish(session: CycleSession, token: string | undefined, run: Run<State, Result>): Promise<Finished<Result>>
-  /** Ends the cycle without an outcome. Answers whether it was open. */
+  /** Ends the cycle without an outcome. Answers whether it was open. Throws `CycleError` where its final step has begun. */
   abandon(session: CycleSession, idOrToken: string | undefined): Promise<boolean>
   /** The open cycles of this session that have a state, newest first. */
   list(session: CycleSession): Promise<Cycle<State, Result>[]>
@@ -81,7 +93,7 @@ export function defineCycle<State = undefined, Result = unknown>(
   return new Kind<State, Result>(resolveCycleOptions(name, options))
 }
 
-/** How often a step is tried again on what another tab has written. */
+/** How often a step, or an end, is tried again on what another tab has written. */
 const ROUNDS_MOST = 20
 
 class Kind<State, Result> implements CycleKind<State, Result> {
@@ -95,48 +107,49 @@ class Kind<State, Result> implements CycleKind<State, Result> {
     return this.#settings.kind
   }
 
-  async begin(session: CycleSession, state?: State): Promise<Cycle<State, Result>> {
+  async begin(session: CycleSession, ...[state]: FirstState<State>): Promise<Cycle<State, Result>> {
     const bond = bondOf(session)
     bond.refuseUnchecked()
     const valid = state === undefined ? undefined : await validated(this.#settings.schema, state)
-    const { services } = bond
-    const id = mintId(services.random, services.clock.now(), valid !== undefined)
-    const place = new Place(this.#settings, services, bond.issueLineage(), id, session.handle)
-    const record: CycleRecord = { counter: 1, phase: 'open', claim: NO_CLAIM, step: undefined, state: valid }
+    const realm = new Realm(this.#settings, bond.services, bond.issueLineage(), session.handle)
+    const place = newPlace(realm, valid !== undefined)
+    const record: CycleRecord = { ...UNCLAIMED, id: place.id, step: undefined, state: valid }
     if (valid === undefined) return this.#show(place, record)
-    await this.#create(place, record)
+    const bytes = place.unclaimed(record, valid)
+    await enter(place, async () => {
+      if ((await place.create(bytes)) !== 'stored')
+        throw place.error('ERR_CYCLE_UNKNOWN', 'A cycle of this id exists already: begin again.')
+    })
     return this.#show(place, record)
   }
 
   async load(session: CycleSession, idOrToken: string | undefined): Promise<Cycle<State, Result>> {
     const place = placeOf(this.#settings, bondOf(session), idOrToken, session.handle)
-    const stored = await place.load()
-    return this.#show(place, stored?.record ?? BLANK)
+    return this.#show(place, recordOf(place, await place.load()))
   }
 
   async step(
     session: CycleSession,
     token: string | undefined,
-    change: (state: State) => State | undefined | void,
+    change: Change<State>,
     step?: string,
   ): Promise<Cycle<State, Result>> {
     const place = placeOfToken(this.#settings, bondOf(session), token, session.handle)
-    let stored = await place.load()
+    const { found, entries } = await look(place)
+    let stored = found
     for (let round = 0; round < ROUNDS_MOST; round++) {
-      const next = await this.#next(place, stored?.record ?? BLANK, change, step)
-      if (stored === undefined) {
-        const found = await this.#createWhereNone(place, next)
-        if (found === 'created') return this.#show(place, next)
-        stored = place.read(found.found)
-        continue
-      }
-      const swap = await place.replace(stored.bytes, next)
-      if (swap === 'replaced') return this.#show(place, next)
-      stored = place.read(swap.found)
+      const before = recordOf(place, stored)
+      const next = await this.#next(place, before, change, step)
+      const written = await write(place, {
+        before: stored,
+        next,
+        enters: !place.stored && before.step === undefined,
+        entries,
+      })
+      if (written === 'stored') return this.#show(place, next)
+      stored = place.read(written.found)
     }
-    throw place.error('ERR_CYCLE_BUSY', 'The cycle changes faster elsewhere than this step could be taken.', {
-      retryAfter: 1,
-    })
+    throw this.#crowded(place)
   }
 
   async finish(session: CycleSession, token: string | undefined, run: Run<State, Result>): Promise<Finished<Result>> {
@@ -148,69 +161,47 @@ class Kind<State, Result> implements CycleKind<State, Result> {
     const bond = bondOf(session)
     bond.refuseUnchecked()
     const place = placeOf(this.#settings, bond, idOrToken, session.handle)
-    const bytes = await place.services.store.load(place.key)
-    if (bytes !== undefined && isEnded(bytes)) return endReasonOf(bytes) !== 'signed-out'
-    const stored = place.read(bytes)
-    if (stored !== undefined && stored.record.phase !== 'open') throw this.#tooLate(place, stored.record)
-    await leave(place, place.key, 'signed-out')
-    return true
+    let bytes = await place.realm.services.store.load(place.key)
+    for (let round = 0; round < ROUNDS_MOST; round++) {
+      if (bytes !== undefined && isEnded(bytes)) return false
+      const stored = place.read(bytes)
+      if (stored !== undefined && stored.record.phase !== 'open') throw this.#tooLate(place, stored.record)
+      const written = await place.end('signed-out', bytes)
+      if (written === 'stored') {
+        await place.withdraw()
+        return true
+      }
+      bytes = written.found
+    }
+    throw this.#crowded(place)
   }
 
   async list(session: CycleSession): Promise<Cycle<State, Result>[]> {
-    const bond = bondOf(session)
-    const lineage = bond.lineage()
-    if (lineage === undefined) return []
-    // The index is that of all cycles of this kind and session: any id leads to it.
-    const any = new Place(this.#settings, bond.services, lineage, Buffer.alloc(18) as CycleId, session.handle)
-    const keys = await entered(any)
-    const found = await Promise.all(keys.map(async (key) => bond.services.store.load(key)))
-    return found.flatMap((bytes) => this.#listed(any, bytes))
-  }
-
-  #listed(any: Place<State>, bytes: Uint8Array | undefined): Cycle<State, Result>[] {
-    if (bytes === undefined || isEnded(bytes)) return []
-    const record = decodeCycle(bytes)
-    if (record?.phase !== 'open') return []
-    return [this.#show(any.at(record.id), record)]
-  }
-
-  async #create(place: Place<State>, record: CycleRecord): Promise<void> {
-    await enter(place, async () => {
-      const swap = await place.services.store.create(place.key, place.encode(record), place.ttl)
-      if (!swap.done) throw place.error('ERR_CYCLE_UNKNOWN', 'A cycle of this id exists already: begin again.')
-    })
-  }
-
-  /** A cycle that began without a state gets its record with its first step. */
-  async #createWhereNone(
-    place: Place<State>,
-    record: CycleRecord,
-  ): Promise<'created' | { readonly found: Uint8Array | undefined }> {
-    const { store } = place.services
-    const swap = await store.create(place.key, place.encode(record), place.ttl)
-    if (!swap.done) return { found: swap.found }
-    await store.enroll(place.index, place.key, place.lifetime)
-    return 'created'
+    const realm = realmOf(this.#settings, bondOf(session), session.handle)
+    const open = realm === undefined ? [] : await openOf(realm)
+    return open.toReversed().map(({ place, record }) => this.#show(place, record))
   }
 
   /** The record after a step. Throws `CycleError` where it is too late or too early for it. */
   async #next(
     place: Place<State>,
     record: CycleRecord,
-    change: (state: State) => State | undefined | void,
+    change: Change<State>,
     step: string | undefined,
   ): Promise<CycleRecord> {
     if (record.phase !== 'open') throw this.#tooLate(place, record)
     const at = this.#placeOfStep(place, record, step)
-    const before = structuredClone(record.state) as State
+    // Read from the store just now, and so nobody else's.
+    const before = record.state as State
     const after = change(before)
+    refusePromise(after)
     const state = await validated(this.#settings.schema, after === undefined ? before : after)
-    return { ...record, counter: record.counter + 1, step: at, state }
+    return { ...record, step: at, state }
   }
 
-  #placeOfStep(place: Place<State>, record: CycleRecord, step: string | undefined): number | undefined {
+  #placeOfStep(place: Place<State>, record: CycleRecord, step: string | undefined): number {
     const { steps } = this.#settings
-    if (steps === undefined) return record.step
+    if (steps === undefined) return 0
     const next = record.step === undefined ? 0 : record.step + 1
     const at = step === undefined ? next : steps.indexOf(step)
     if (at >= 0 && at <= next && at < steps.length) return at
@@ -222,11 +213,18 @@ class Kind<State, Result> implements CycleKind<State, Result> {
   }
 
   #tooLate(place: Place<State>, record: CycleRecord): Error {
-    if (record.phase === 'running')
-      return place.error('ERR_CYCLE_BUSY', 'The final step runs already.', { retryAfter: 2 })
-    if (record.phase === 'in-doubt')
-      return place.error('ERR_CYCLE_IN_DOUBT', 'The final step may have run.', { idempotencyKey: place.idempotencyKey })
-    return place.error('ERR_CYCLE_FINISHED', 'The cycle is over.', { idempotencyKey: place.idempotencyKey })
+    const { idempotencyKey } = place
+    const phase = place.standing(record)
+    if (phase === 'running') return place.error('ERR_CYCLE_BUSY', 'The final step runs already.', { retryAfter: 2 })
+    if (phase === 'in-doubt')
+      return place.error('ERR_CYCLE_IN_DOUBT', 'The final step may have run.', { idempotencyKey })
+    return place.error('ERR_CYCLE_FINISHED', 'The cycle is over.', { idempotencyKey })
+  }
+
+  #crowded(place: Place<State>): Error {
+    return place.error('ERR_CYCLE_BUSY', 'The cycle changes faster elsewhere than it could be changed here.', {
+      retryAfter: 1,
+    })
   }
 
   #show(place: Place<State>, record: CycleRecord): Cycle<State, Result> {
@@ -239,19 +237,50 @@ class Kind<State, Result> implements CycleKind<State, Result> {
       state: record.state as State,
       step: record.step === undefined ? undefined : steps?.[record.step],
       next: steps?.[record.step === undefined ? 0 : record.step + 1],
-      begunAt: new Date(begunAt(place.id)),
+      begunAt: new Date(place.begunAt),
       expiresAt: new Date(place.expiresAt),
-      status: record.phase,
+      status: place.standing(record),
       result: record.result as Result | undefined,
     }
   }
 }
 
-/** What is not stored yet. */
-const BLANK: CycleRecord = Object.freeze({
-  counter: 0,
-  phase: 'open',
-  claim: NO_CLAIM,
-  step: undefined,
-  state: undefined,
-})
+/** The cycle, and at the same time, where its first step brings it into the index, how many entries are in it. */
+async function look<State>(place: Place<State>): Promise<{ found: Stored | undefined; entries: number }> {
+  const counted = place.stored ? 0 : entriesOf(place.realm)
+  const [found, entries] = await Promise.all([place.load(), counted])
+  return { found, entries }
+}
+
+/** A record that is to be written. `enters`: it is the first step of a cycle that began without a state, which comes into the index with it. */
+interface Writing {
+  readonly before: Stored | undefined
+  readonly next: CycleRecord
+  readonly enters: boolean
+  readonly entries: number
+}
+
+async function write<State>(place: Place<State>, { before, next, enters, entries }: Writing): Promise<Written> {
+  const bytes = place.unclaimed(next, next.state)
+  const store = (): Promise<Written> =>
+    before === undefined ? place.create(bytes) : place.replace(before.bytes, bytes)
+  if (!enters) return store()
+  await roomFor(place.realm, entries)
+  // A step that was taken counts, whether or not the list learns of it.
+  const [written] = await Promise.all([store(), enroll(place).catch(() => undefined)])
+  return written
+}
+
+/** A step may run again, and its result counts at once. Throws `TypeError` for a promise. */
+function refusePromise(result: unknown): void {
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return
+  // What becomes of it is nobody's business any more.
+  Promise.resolve(result).catch(() => undefined)
+  throw new TypeError(
+    'The function given to step() must be synchronous, because it may run again: await before it, not in it.',
+  )
+}
+
+function recordOf<State>(place: Place<State>, stored: Stored | undefined): CycleRecord {
+  return stored?.record ?? { ...UNCLAIMED, id: place.id, step: undefined, state: undefined }
+}

@@ -1,4 +1,5 @@
 /** What can be wrong with an action cycle, from the side of the visitor. */
+import { HoldfastError } from '../errors.ts'
 
 /**
  * | code | what happened | what a friendly application does |
@@ -61,15 +62,11 @@ export interface CycleErrorDetails {
   readonly cause?: unknown
 }
 
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
-
-export class CycleError extends Error {
-  override readonly name = 'CycleError'
+/** An action cycle cannot go on as it was asked to. */
+export class CycleError extends HoldfastError {
   readonly code: CycleErrorCode
   /** The HTTP status that fits. */
   readonly status: number
-  /** `Retry-After`, for `ERR_CYCLE_BUSY`. */
-  readonly headers: Readonly<Record<string, string>>
   /** Names the cycle's one effect, the same over all retries; where the effect may have happened. */
   readonly idempotencyKey: string | undefined
   /** The step that is next, for `ERR_CYCLE_STEP`; `undefined`: none but the end. */
@@ -78,18 +75,20 @@ export class CycleError extends Error {
   readonly reason: string | undefined
   /** What the schema says, for `ERR_CYCLE_STATE`. */
   readonly issues: readonly Issue[]
-  /** The session's public name. */
-  readonly handle: string | undefined
 
   constructor(code: CycleErrorCode, message: string, details: CycleErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    const { handle, cause, retryAfter } = details
+    super(message, { handle, cause, headers: retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) } })
     this.code = code
     this.status = STATUS[code]
-    this.headers = details.retryAfter === undefined ? NO_HEADERS : { 'retry-after': String(details.retryAfter) }
     this.idempotencyKey = details.idempotencyKey
     this.expected = details.expected
     this.reason = details.reason
     this.issues = details.issues ?? []
-    this.handle = details.handle
+  }
+
+  /** The same under the name by which Fastify and many an error handler look for it. */
+  get statusCode(): number {
+    return this.status
   }
 }

@@ -1,33 +1,25 @@
 /**
- * The end of a cycle, which happens once: claim, run, record. A claim is one conditional step in the store, which only
- * one of all servers wins, and is confirmed by a replica where there is one, or nothing is run. While it runs, the
- * winner renews its claim. Whoever comes second waits for the outcome.
+ * The end of a cycle, which happens once: claim, run, record. Whoever comes second waits for the outcome. Whoever finds
+ * the claim of a server that died says that the cycle is in doubt, or runs it again where that is asked for.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 
-import type { Patched, Span } from '../core/store.ts'
-import { StoreUnavailableError } from '../errors.ts'
-import * as channels from '../telemetry/channels.ts'
-import {
-  decodeCycle,
-  expectClaim,
-  NO_CLAIM,
-  versionBytes,
-  writeClaim,
-  type Claim,
-  type CycleRecord,
-  type Phase,
-} from './cycle-record.ts'
-import { wasStored } from './cycle-id.ts'
+import { DataError, LimitError } from '../errors.ts'
+import { letGo, take, type Claimed, type Held } from './claiming.ts'
+import { encodeOutcome, expectClaim, writeClaim } from './cycle-record.ts'
 import type { CycleError } from './errors.ts'
 import type { Place, Stored } from './place.ts'
+import { Recording, type Ending } from './recording.ts'
+import type { News } from './realm.ts'
+import { Renewal } from './renewal.ts'
 
 /** What the final step is given. */
 export interface FinalStep<State> {
+  /** A copy: what is changed in it is kept nowhere. */
   readonly state: State
   /** Names this cycle's one effect, the same over all retries and servers. Hand it to what makes the effect: a payment, a mail. */
   readonly idempotencyKey: string
-  /** Aborts when the claim could not be renewed: another server may take the cycle to be in doubt. */
+  /** Aborts when the claim has run out: from then on another server may take the cycle to be in doubt. */
   readonly signal: AbortSignal
   /** Says that nothing happened, and lets the visitor try again: `throw reopen('card declined')`. */
   readonly reopen: (reason: string) => Error
@@ -44,243 +36,147 @@ export type Run<State, Result> = (step: FinalStep<State>) => Result | Promise<Re
 /** Milliseconds between two looks at a cycle that another runs: the first, and the longest. */
 const LOOK_FIRST = 20
 const LOOK_MOST = 250
-const STAMP_LENGTH = 8
-/** Servers' clocks may differ by so much, in milliseconds. */
-const CLOCKS_DIFFER = 1_000
-/** Milliseconds between two attempts to record an outcome. */
-const RECORD_AGAIN = 200
+/** An error's name that is longer is no name. */
+const NAME_MOST = 100
 
-/** Thrown by `run` to say that nothing happened. */
+/** What `run` throws, or returns, to say that nothing happened. */
 class Reopen extends Error {
   override readonly name = 'Reopen'
 }
 
-/** What a claim met: it is ours now, or the record that stands there. */
-type Claimed = { readonly ours: Held } | { readonly theirs: Stored }
-
-/** A claim that is ours. */
-interface Held {
-  readonly claim: Claim
-  readonly record: CycleRecord
-  /** The version that the record has since the claim. */
-  readonly version: Buffer
-}
+/** What came out of a run. */
+type Ran<Result> = { readonly result: Result } | { readonly reopened: string } | { readonly thrown: unknown }
 
 export class Finishing<State, Result> {
   readonly #place: Place<State>
   readonly #run: Run<State, Result>
+  readonly #until: number
 
   constructor(place: Place<State>, run: Run<State, Result>) {
     this.#place = place
     this.#run = run
+    this.#until = performance.now() + place.realm.settings.patience
   }
 
   async finish(): Promise<Finished<Result>> {
-    const until = performance.now() + this.#place.settings.patience
     let look = LOOK_FIRST
     let claimed = await this.#begin()
     for (;;) {
-      if ('ours' in claimed) return this.#perform(claimed.ours)
-      const { record, bytes } = claimed.theirs
-      if (record.phase === 'done') return this.#repeat(record)
-      if (record.phase === 'failed') throw this.#failed(record.failure)
-      if (this.#isInDoubt(record)) claimed = await this.#doubt({ record, bytes })
-      else if (record.phase === 'open') claimed = await this.#claim('open', NO_CLAIM)
-      else {
-        const left = until - performance.now()
-        if (left <= 0) throw this.#busy()
-        await pause(Math.min(look, left))
-        look = Math.min(2 * look, LOOK_MOST)
-        const found = await this.#place.load()
-        claimed = found === undefined ? await this.#claim('open', NO_CLAIM) : { theirs: found }
+      if ('ours' in claimed) {
+        if (this.#place.realm.now() < claimed.ours.claim.deadline) return this.#perform(claimed.ours)
+        claimed = await this.#overslept(claimed.ours)
+        continue
+      }
+      const { theirs } = claimed
+      switch (theirs === undefined ? 'open' : this.#place.standing(theirs.record)) {
+        case 'done':
+          return this.#repeat(theirs)
+        case 'failed':
+          throw this.#failed(theirs)
+        case 'in-doubt':
+          claimed = await this.#doubt(theirs as Stored)
+          break
+        case 'open':
+          this.#refuseEarly(theirs)
+          if (performance.now() > this.#until) throw this.#busy()
+          claimed = await take(this.#place, theirs?.record)
+          break
+        case 'running':
+          await this.#wait(look)
+          look = Math.min(2 * look, LOOK_MOST)
+          claimed = { theirs: await this.#place.load() }
       }
     }
   }
-
-  // Claiming
 
   /** The claim comes first, and the look with it; only a cycle that is too old is looked at without. */
   async #begin(): Promise<Claimed> {
-    const late = this.#place.expired ? await this.#place.load() : undefined
-    return late === undefined ? this.#claim('open', NO_CLAIM) : { theirs: late }
+    return this.#place.expired ? { theirs: await this.#place.load() } : take(this.#place)
   }
 
-  /** Takes the cycle from exactly that state of its claim. */
-  async #claim(phase: Phase, before: Claim): Promise<Claimed> {
-    const { services, settings, key, ttl } = this.#place
-    const claim = { stamp: services.random(STAMP_LENGTH), deadline: this.#place.clock.now() + settings.lease }
-    const stamp = this.#place.stamp()
-    const counter = stamp.readUInt16BE(0) + 2
-    const version = versionBytes(counter, stamp)
-    const written = writeClaim('running', claim, counter, stamp)
-    try {
-      const answer = wasStored(this.#place.id)
-        ? await services.store.patch(key, expectClaim(phase, before), written, ttl, 'replicated')
-        : await this.#createOrPatch(expectClaim(phase, before), written, claim, counter, stamp)
-      const found = answer.done ? answer.record : answer.found
-      const stored = this.#place.read(found)
-      if (stored === undefined) throw this.#place.error('ERR_CYCLE_UNKNOWN', 'The cycle is not in the store.')
-      if (!answer.done) return { theirs: stored }
-      const ours = { claim, record: stored.record, version }
-      if (!answer.durable) await this.#unconfirmed(ours)
-      await this.#refuseEarly(ours)
-      return { ours }
-    } catch (error) {
-      // Whether the claim arrived is not known: nothing is run under it.
-      if (error instanceof StoreUnavailableError && error.applied === 'unknown') this.#letGoSoon(claim)
-      throw error
-    }
+  async #wait(look: number): Promise<void> {
+    const left = this.#until - performance.now()
+    if (left <= 0) throw this.#busy()
+    await pause(Math.min(look, left))
   }
 
-  /** A cycle that began without a state has no record before its first claim. */
-  async #createOrPatch(
-    expected: Span,
-    written: Span,
-    claim: Claim,
-    counter: number,
-    stamp: Uint8Array,
-  ): Promise<Patched> {
-    const { services, key, ttl } = this.#place
-    const first = this.#place.encode({ counter, phase: 'running', claim, step: undefined, state: undefined }, stamp)
-    const swap = await services.store.create(key, first, ttl, 'replicated')
-    if (swap.done) return { done: true, durable: swap.durable, record: first }
-    const found = swap.found
-    const record = found === undefined ? undefined : decodeCycle(found)
-    if (record === undefined || !sameClaim(expected, record)) return { done: false, found }
-    return services.store.patch(key, expected, written, ttl, 'replicated')
-  }
-
-  /** No replica has the claim: after a fail-over the cycle would be open again. So nothing is run. */
-  async #unconfirmed({ claim }: Held): Promise<never> {
-    await this.#letGo(claim).catch(() => this.#letGoSoon(claim))
-    throw new StoreUnavailableError(
-      `No replica confirmed the claim on a cycle (${this.#place.settings.kind}), so its final step was not run. Try again.`,
-    )
+  /**
+   * This process was stopped, or the store slow, for so long that others may take the cycle to be in doubt. Nothing has
+   * been run; but where somebody was told of the doubt already, nothing is run any more.
+   */
+  async #overslept({ claim }: Held): Promise<Claimed> {
+    return (await letGo(this.#place, claim)) ? take(this.#place) : { theirs: await this.#place.load() }
   }
 
   /** The end comes after the last step, where steps are declared. */
-  async #refuseEarly({ claim, record }: Held): Promise<void> {
-    const { steps } = this.#place.settings
-    if (steps === undefined || record.step === steps.length - 1) return
-    await this.#letGo(claim).catch(() => this.#letGoSoon(claim))
-    const expected = steps[record.step === undefined ? 0 : record.step + 1]
+  #refuseEarly(stored: Stored | undefined): void {
+    const { steps } = this.#place.realm.settings
+    const step = stored?.record.step
+    if (steps === undefined || step === steps.length - 1) return
+    const expected = steps[step === undefined ? 0 : step + 1]
     throw this.#place.error('ERR_CYCLE_STEP', `The end comes after the last step; next is '${expected}'.`, { expected })
   }
 
-  async #letGo(claim: Claim): Promise<void> {
-    const { services, key, ttl } = this.#place
-    const stamp = this.#place.stamp()
-    const open = writeClaim('open', NO_CLAIM, stamp.readUInt16BE(0) + 2, stamp)
-    await services.store.patch(key, expectClaim('running', claim), open, ttl)
-  }
-
-  /** The same in the background, while the claim would hold; nobody waits for it. */
-  #letGoSoon(claim: Claim): void {
-    const attempt = async (): Promise<void> => {
-      while (this.#place.clock.now() < claim.deadline) {
-        await pause(RECORD_AGAIN, undefined, { ref: false })
-        const done = await this.#letGo(claim).then(
-          () => true,
-          () => false,
-        )
-        if (done) return
-      }
-    }
-    void attempt()
-  }
-
-  // Running
-
   async #perform(held: Held): Promise<Finished<Result>> {
-    const { idempotencyKey } = this.#place
     const renewal = new Renewal(this.#place, held)
+    const ran = await this.#ran(held, renewal.signal)
+    renewal.stop()
+    await this.#record(new Recording(this.#place, held.claim, renewal.record, this.#endingOf(ran)), renewal, ran)
+    if ('result' in ran) return { result: ran.result, repeated: false }
+    if ('thrown' in ran) throw ran.thrown
+    const { reopened: reason } = ran
+    throw this.#place.error('ERR_CYCLE_REOPENED', `Nothing happened: ${reason}.`, { reason })
+  }
+
+  async #ran({ record }: Held, signal: AbortSignal): Promise<Ran<Result>> {
+    const { idempotencyKey } = this.#place
+    const reopen = (reason: string): Error => new Reopen(reason)
     try {
-      const result = await this.#run({
-        state: held.record.state as State,
-        idempotencyKey,
-        signal: renewal.signal,
-        reopen: (reason) => new Reopen(reason),
-      })
-      await this.#record(renewal, (record) => this.#withResult(record, result))
-      return { result, repeated: false }
-    } catch (error) {
-      if (error instanceof Reopen) {
-        await this.#record(renewal, (record) => ({ ...record, phase: 'open', claim: NO_CLAIM }))
-        throw this.#place.error('ERR_CYCLE_REOPENED', `Nothing happened: ${error.message}.`, { reason: error.message })
-      }
-      const failure = error instanceof Error ? error.name : typeof error
-      await this.#record(renewal, (record) => ({ ...record, phase: 'failed', failure }))
-      throw error
-    } finally {
-      renewal.stop()
+      const result = await this.#run({ state: record.state as State, idempotencyKey, signal, reopen })
+      return result instanceof Reopen ? { reopened: result.message } : { result }
+    } catch (thrown) {
+      return thrown instanceof Reopen ? { reopened: thrown.message } : { thrown }
     }
   }
 
-  #withResult(record: CycleRecord, result: Result): CycleRecord {
-    const done: CycleRecord = { ...record, phase: 'done', result }
+  #endingOf(ran: Ran<Result>): Ending {
+    const { limits } = this.#place.realm.services.settings
+    if ('reopened' in ran) return { phase: 'open' }
+    if ('thrown' in ran) return { phase: 'failed', outcome: encodeOutcome({ failure: nameOf(ran.thrown) }, limits) }
     try {
-      this.#place.encode(done)
-      return done
+      return { phase: 'done', outcome: encodeOutcome({ result: ran.result }, limits) }
     } catch (error) {
+      if (!(error instanceof DataError || error instanceof LimitError)) throw error
       // The effect has happened, whatever its value is: that is what counts.
-      this.#place.services.settings.log.error(
-        { cycle: this.#place.settings.kind, error },
-        'The result of a cycle cannot be kept; who submits it again is told that it is finished, without the result.',
+      this.#warn(
+        'The result of a cycle cannot be kept; who submits it again is told that it is finished, without it.',
+        error,
       )
-      return { ...done, result: undefined, valueless: true }
+      return { phase: 'done', outcome: encodeOutcome({ valueless: true }, limits) }
     }
   }
 
-  /** Writes the outcome in the place of the claim, as long as that may still be ours. What cannot be recorded leaves the cycle in doubt. */
-  async #record(renewal: Renewal<State>, outcome: (record: CycleRecord) => CycleRecord): Promise<void> {
-    const record = await renewal.settled()
-    const { services, key, index } = this.#place
-    const bytes = this.#place.encode({ ...outcome(record), counter: record.counter + 1 })
-    const over = decodeCycle(bytes)?.phase !== 'open'
-    for (;;) {
-      try {
-        const [swap] = await Promise.all([
-          services.store.replace(key, renewal.version, bytes, this.#place.ttl, 'replicated'),
-          over ? services.store.withdraw(index, key) : undefined,
-        ])
-        // After an answer that was lost, what stands there is our own.
-        const recorded = swap.done || (swap.found !== undefined && Buffer.compare(swap.found, bytes) === 0)
-        if (recorded || !renewal.take(swap.found)) return this.#told(recorded ? 'recorded' : 'lost')
-      } catch (error) {
-        if (this.#place.clock.now() > renewal.deadline) return this.#told('lost', error)
-        await pause(RECORD_AGAIN)
-      }
+  async #record(recording: Recording<State>, renewal: Renewal<State>, ran: Ran<Result>): Promise<void> {
+    const word = 'result' in ran ? 'done' : 'thrown' in ran ? 'failed' : 'reopened'
+    const what = await recording.whileItHolds(renewal.deadline)
+    this.#tell(what === 'recorded' ? word : 'lost')
+    if (what === 'recorded' || 'reopened' in ran) return
+    if (what === 'lost') {
+      return this.#warn('The outcome of a cycle was not recorded: another server has taken the cycle meanwhile.')
     }
-  }
-
-  #told(what: 'recorded' | 'lost', error?: unknown): void {
-    channels.cycle.publish({ cycle: this.#place.settings.kind, what })
-    if (what === 'recorded') return
-    this.#place.services.settings.log.error(
-      { cycle: this.#place.settings.kind, idempotencyKey: this.#place.idempotencyKey, error },
-      'The outcome of a cycle could not be recorded: it is in doubt.',
-    )
-  }
-
-  // What others left
-
-  #isInDoubt(record: CycleRecord): boolean {
-    if (record.phase === 'in-doubt') return true
-    return record.phase === 'running' && this.#place.clock.now() > record.claim.deadline + CLOCKS_DIFFER
+    this.#warn('The outcome of a cycle could not be recorded yet: until then it is in doubt.', recording.error)
+    void recording.afterwards().then((late) => this.#tell(late === 'recorded' ? word : 'lost'))
   }
 
   async #doubt({ record }: Stored): Promise<Claimed> {
-    const { settings, services, key, ttl } = this.#place
-    if (settings.onDoubt === 'retry') return this.#claim(record.phase, record.claim)
+    const { onDoubt } = this.#place.realm.settings
+    if (onDoubt === 'retry') return take(this.#place, record)
     if (record.phase === 'running') {
-      const stamp = this.#place.stamp()
-      const marked = writeClaim('in-doubt', record.claim, record.counter + 1, stamp)
-      const answer = await services.store.patch(key, expectClaim('running', record.claim), marked, ttl)
-      if (!answer.done) {
-        const found = this.#place.read(answer.found)
-        if (found !== undefined) return { theirs: found }
-      }
-      channels.cycle.publish({ cycle: settings.kind, what: 'in-doubt' })
+      // Only where its claimer has given no sign since.
+      const marked = writeClaim({ ...record, phase: 'in-doubt' }, this.#place.version())
+      const answer = await this.#place.patch(expectClaim(record), marked)
+      if (!answer.done) return { theirs: this.#place.read(answer.found) }
+      this.#tell('in-doubt')
     }
     throw this.#place.error(
       'ERR_CYCLE_IN_DOUBT',
@@ -289,94 +185,42 @@ export class Finishing<State, Result> {
     )
   }
 
-  #repeat(record: CycleRecord): Finished<Result> {
-    channels.cycle.publish({ cycle: this.#place.settings.kind, what: 'repeated' })
-    if (record.valueless !== true) return { result: record.result as Result, repeated: true }
+  #repeat(stored: Stored | undefined): Finished<Result> {
+    this.#tell('repeated')
+    if (stored?.record.valueless !== true) return { result: stored?.record.result as Result, repeated: true }
     throw this.#place.error('ERR_CYCLE_FINISHED', 'The cycle is finished; its result could not be kept.', {
       idempotencyKey: this.#place.idempotencyKey,
     })
   }
 
-  #failed(failure: string | undefined): CycleError {
-    return this.#place.error('ERR_CYCLE_FAILED', `The final step failed (${failure ?? 'error'}).`, {
+  #failed(stored: Stored | undefined): CycleError {
+    const reason = stored?.record.failure
+    return this.#place.error('ERR_CYCLE_FAILED', `The final step failed (${reason ?? 'error'}).`, {
       idempotencyKey: this.#place.idempotencyKey,
-      reason: failure,
+      reason,
     })
   }
 
   #busy(): CycleError {
     return this.#place.error('ERR_CYCLE_BUSY', 'The final step still runs on a server. Ask again.', { retryAfter: 2 })
   }
-}
 
-/** Keeps a claim alive while its final step runs. */
-class Renewal<State> {
-  readonly #place: Place<State>
-  readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  #record: CycleRecord
-  #running: Promise<void> = Promise.resolve()
-  version: Uint8Array
-
-  constructor(place: Place<State>, { record, version }: Held) {
-    this.#place = place
-    this.#record = record
-    this.version = version
-    this.#timer = setInterval(() => this.#renewSoon(), place.settings.lease / 3)
+  #tell(what: News): void {
+    this.#place.realm.tell(what, this.#place.idempotencyKey)
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  get deadline(): number {
-    return this.#record.claim.deadline
-  }
-
-  /** The record as it stands, once no renewal is under way; none begins any more. */
-  async settled(): Promise<CycleRecord> {
-    this.stop()
-    await this.#running
-    return this.#record
-  }
-
-  stop(): void {
-    clearInterval(this.#timer)
-  }
-
-  /** Somebody else wrote. Answers whether the claim in it is still ours: then its version is what to replace. */
-  take(found: Uint8Array | undefined): boolean {
-    const record = found === undefined ? undefined : decodeCycle(found)
-    const ours = record?.claim.stamp.equals(this.#record.claim.stamp) === true
-    if (found === undefined || record === undefined || !ours) return false
-    if (record.phase !== 'running' && record.phase !== 'in-doubt') return false
-    this.version = found.slice(1, 9)
-    this.#record = { ...this.#record, counter: record.counter }
-    return true
-  }
-
-  #renewSoon(): void {
-    this.#running = this.#running.then(() => this.#renew()).catch(() => this.#lostAfterDeadline())
-  }
-
-  async #renew(): Promise<void> {
-    const { services, settings, key, ttl, clock } = this.#place
-    const { claim, counter } = this.#record
-    const next = { stamp: claim.stamp, deadline: clock.now() + settings.lease }
-    const stamp = this.#place.stamp()
-    const written = writeClaim('running', next, counter + 1, stamp)
-    const answer = await services.store.patch(key, expectClaim('running', claim), written, ttl)
-    if (!answer.done && !this.take(answer.found)) return this.#controller.abort()
-    if (!answer.done) return
-    this.#record = { ...this.#record, claim: next, counter: counter + 1 }
-    this.version = versionBytes(counter + 1, stamp)
-  }
-
-  #lostAfterDeadline(): void {
-    if (this.#place.clock.now() > this.deadline) this.#controller.abort()
+  #warn(message: string, error?: unknown): void {
+    this.#place.realm.warn(message, { idempotencyKey: this.#place.idempotencyKey, error })
   }
 }
 
-function sameClaim({ bytes }: Span, record: CycleRecord): boolean {
-  return Buffer.from(bytes).equals(Buffer.from(expectClaim(record.phase, record.claim).bytes))
+/** An application may throw what it likes, with any name. */
+function nameOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return typeof thrown
+  try {
+    const name: unknown = thrown.name
+    return String(name).slice(0, NAME_MOST)
+  } catch {
+    return 'Error'
+  }
 }

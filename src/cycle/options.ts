@@ -18,7 +18,7 @@ export interface CycleOptions<State> {
   readonly maxOpen?: number | undefined
   /** Checks and completes the state at `begin` and after each step; any validator with the Standard Schema interface (`~standard`). */
   readonly schema?: StandardSchema<State> | undefined
-  /** How long a server that runs the final step is believed to live without a sign; it gives one three times as often. Default `'15s'`. */
+  /** How long a server that runs the final step is believed to live without a sign; it gives one three times as often. From 1 s to 1 h. Default `'15s'`. */
   readonly lease?: Duration | undefined
   /** How long a duplicate of the final step waits for the outcome. Default `'10s'`. */
   readonly patience?: Duration | undefined
@@ -44,6 +44,9 @@ export interface CycleSettings<State> {
 
 const KNOWN = { steps: 0, lifetime: 0, maxOpen: 0, schema: 0, lease: 0, patience: 0, onDoubt: 0 }
 const OPEN_MOST = 1_000
+/** A sign of life takes a call to the store; and nobody wants to wait longer for the word that it is in doubt. */
+const LEASE_LEAST = 1_000
+const LEASE_MOST = 3_600_000
 
 /** Checks the options and completes them. Throws `OptionsError`. */
 export function resolveCycleOptions<State>(kind: string, options: CycleOptions<State>): CycleSettings<State> {
@@ -54,7 +57,7 @@ export function resolveCycleOptions<State>(kind: string, options: CycleOptions<S
     lifetime: options.lifetime === undefined ? undefined : milliseconds('lifetime', options.lifetime),
     maxOpen: checkMaxOpen(options.maxOpen ?? 20),
     schema: checkSchema(options.schema),
-    lease: milliseconds('lease', options.lease ?? '15s'),
+    lease: checkLease(milliseconds('lease', options.lease ?? '15s')),
     patience: milliseconds('patience', options.patience ?? '10s'),
     onDoubt: checkOnDoubt(options.onDoubt ?? 'refuse'),
   })
@@ -79,6 +82,11 @@ function checkSteps(steps: readonly string[]): readonly string[] {
 function checkMaxOpen(value: unknown): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= OPEN_MOST) return value
   throw new OptionsError('maxOpen', `maxOpen must be a whole number from 1 to ${OPEN_MOST}.`)
+}
+
+function checkLease(lease: number): number {
+  if (lease >= LEASE_LEAST && lease <= LEASE_MOST) return lease
+  throw new OptionsError('lease', 'lease must be from 1 s to 1 h.')
 }
 
 function checkSchema<State>(schema: StandardSchema<State> | undefined): StandardSchema<State> | undefined {

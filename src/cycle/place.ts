@@ -1,18 +1,30 @@
 /** One cycle of one session: where it is in the store, and how it is read and written there. */
-import type { Clock } from '../core/clock.ts'
-import { endReasonOf, isEnded, versionOf } from '../core/record.ts'
-import type { Services } from '../core/services.ts'
+import { endedMarker, endReasonOf, isEnded, versionOf, VERSION_LENGTH } from '../core/record.ts'
 import type { Bond } from '../core/session.ts'
-import type { RecordBytes, Selector } from '../core/store.ts'
-import { cycleOf, judgeToken, makeToken, type Lineage } from '../csrf/token.ts'
-import { begunAt, idempotencyKeyOf, indexOf, keyOf, parseId, wasStored, type CycleId, type Realm } from './cycle-id.ts'
-import { decodeCycle, encodeCycle, type CycleRecord } from './cycle-record.ts'
+import type { Awaitable, Durability, Patched, RecordBytes, Selector, Span, Swap } from '../core/store.ts'
+import { cycleOf, judgeToken, makeToken } from '../csrf/token.ts'
+import { CommitUnknownError } from '../errors.ts'
+import { ask, isLost, sameRecord } from './asking.ts'
+import {
+  begunAt,
+  idempotencyKeyOf,
+  isGenuine,
+  keyOf,
+  lifetimeOf,
+  mintId,
+  parseId,
+  wasStored,
+  type CycleId,
+} from './cycle-id.ts'
+import { encodeState, NO_VERSION, readRecord, writeRecord, type CycleHead, type CycleRecord } from './cycle-record.ts'
 import { CycleError, type CycleErrorCode, type CycleErrorDetails } from './errors.ts'
 import type { CycleSettings } from './options.ts'
+import { Realm, realmOf } from './realm.ts'
 
-/** Seconds are cut off a cycle's beginning, and servers' clocks may differ by a little. */
-const SLACK = 2_000
-const STAMP_LENGTH = 4
+/** Servers' clocks may differ by so much, in milliseconds. */
+const CLOCKS_DIFFER = 1_000
+/** Seconds are cut off a cycle's beginning, too. */
+const SLACK: number = CLOCKS_DIFFER + 1_000
 
 /** A record as it was found. */
 export interface Stored {
@@ -20,78 +32,69 @@ export interface Stored {
   readonly bytes: RecordBytes
 }
 
+/** What became of a write: stored, or what stood there instead. */
+export type Written = 'stored' | { readonly found: RecordBytes | undefined }
+
 export class Place<State> {
-  readonly settings: CycleSettings<State>
-  readonly services: Services
+  readonly realm: Realm<State>
   readonly id: CycleId
   readonly key: Selector
-  readonly index: string
-  readonly idempotencyKey: string
-  readonly #lineage: Lineage
-  readonly #handle: string | undefined
 
-  constructor(
-    settings: CycleSettings<State>,
-    services: Services,
-    lineage: Lineage,
-    id: CycleId,
-    handle: string | undefined,
-  ) {
-    const realm: Realm = { application: services.settings.name, kind: settings.kind, lineage }
-    this.settings = settings
-    this.services = services
+  constructor(realm: Realm<State>, id: CycleId) {
+    this.realm = realm
     this.id = id
-    this.key = keyOf(realm, id)
-    this.index = indexOf(realm)
-    this.idempotencyKey = idempotencyKeyOf(realm, id)
-    this.#lineage = lineage
-    this.#handle = handle
+    this.key = keyOf(realm.owner, id)
   }
 
-  get clock(): Clock {
-    return this.services.clock
+  get idempotencyKey(): string {
+    return idempotencyKeyOf(this.realm.owner, this.id)
   }
 
-  /** Milliseconds from `begin` to the end. */
+  /** Whether a record of it is to be expected: it had a state from its beginning on. */
+  get stored(): boolean {
+    return wasStored(this.id)
+  }
+
+  get begunAt(): number {
+    return begunAt(this.id)
+  }
+
   get lifetime(): number {
-    return this.settings.lifetime ?? this.services.settings.timers.absolute
+    return lifetimeOf(this.id)
   }
 
   get expiresAt(): number {
-    return begunAt(this.id) + this.lifetime
+    return this.begunAt + this.lifetime
   }
 
   get expired(): boolean {
-    return this.clock.now() > this.expiresAt + SLACK
+    return this.realm.now() > this.expiresAt + SLACK
   }
 
-  /** How long what is written now is kept: an outcome is worth as much a while after the end. */
+  /** How long what is written now is kept: an outcome is worth as much a while after the end, and longer than any request lasts. */
   get ttl(): number {
-    return Math.max(1, this.expiresAt + SLACK + this.services.settings.maxRequestTime - this.clock.now())
-  }
-
-  /** Another cycle of the same kind and session. */
-  at(id: CycleId): Place<State> {
-    return new Place(this.settings, this.services, this.#lineage, id, this.#handle)
+    return Math.max(0, this.expiresAt - this.realm.now()) + SLACK + this.realm.services.settings.maxRequestTime
   }
 
   /** A token for this cycle: each time different bytes. */
   token(): string {
-    const { keyring, random } = this.services
-    return makeToken(keyring.active, random, this.#lineage, { cycle: this.id })
+    const { services, lineage } = this.realm
+    return makeToken(services.keyring.active, services.random, lineage, { cycle: this.id })
   }
 
-  stamp(): Buffer {
-    return this.services.random(STAMP_LENGTH)
+  version(): Buffer {
+    return this.realm.services.random(VERSION_LENGTH)
   }
 
-  encode(record: CycleRecord, stamp: Uint8Array = this.stamp()): RecordBytes {
-    return encodeCycle(record, this.id, stamp, this.services.settings.limits)
+  /** A record that nobody has claimed. Throws `DataError` and `LimitError` for a state that cannot be kept. */
+  unclaimed(head: CycleHead, state: unknown): RecordBytes {
+    const encoded = encodeState(state, this.realm.services.settings.limits)
+    return writeRecord({ ...head, id: this.id, version: this.version(), state: encoded })
   }
 
   /** What is stored of the cycle; `undefined` where nothing is, which a cycle that began without a state may be. */
   async load(): Promise<Stored | undefined> {
-    return this.read(await this.services.store.load(this.key))
+    return this.read(await this.realm.services.store.load(this.key))
   }
 
   /** The same of what the store answered. Throws `CycleError` for a cycle that is over without an outcome, or lost. */
@@ -99,37 +102,94 @@ export class Place<State> {
     const { expired } = this
     if (bytes === undefined) {
       if (expired) throw this.#expired()
-      if (wasStored(this.id)) throw this.error('ERR_CYCLE_UNKNOWN', 'The cycle is not in the store.')
+      if (this.stored) throw this.error('ERR_CYCLE_UNKNOWN', 'The cycle is not in the store.')
       return undefined
     }
     if (isEnded(bytes)) {
       const how = endReasonOf(bytes) === 'signed-out' ? 'was abandoned' : 'gave way to newer ones'
       throw this.error('ERR_CYCLE_ENDED', `The cycle ${how}.`)
     }
-    const record = decodeCycle(bytes)
+    const record = readRecord(bytes)
     if (record === undefined)
       throw this.error('ERR_CYCLE_UNKNOWN', 'The cycle in the store is of a newer version, or garbage.')
     if (expired && record.phase === 'open') throw this.#expired()
     return { record, bytes }
   }
 
-  /** Stores the record where the one that it was made of is; answers what stood there instead where it is not. */
-  async replace(
-    before: RecordBytes,
-    record: CycleRecord,
-  ): Promise<'replaced' | { readonly found: RecordBytes | undefined }> {
-    const bytes = this.encode(record)
-    const swap = await this.services.store.replace(this.key, versionOf(before), bytes, this.ttl)
-    return swap.done ? 'replaced' : { found: swap.found }
+  /** The phase as it is to be seen now: whoever has run out of time without a sign has died. */
+  standing({ phase, claim }: CycleHead): CycleHead['phase'] {
+    return phase === 'running' && this.realm.now() > claim.deadline + CLOCKS_DIFFER ? 'in-doubt' : phase
+  }
+
+  /** Stores a first record. Throws `CommitUnknownError`. */
+  create(bytes: RecordBytes): Promise<Written> {
+    return this.#write(bytes, () => this.realm.services.store.create(this.key, bytes, this.ttl))
+  }
+
+  /** Stores a record where the one that it was made of is. Throws `CommitUnknownError`. */
+  replace(before: RecordBytes, bytes: RecordBytes): Promise<Written> {
+    return this.#write(bytes, () => this.realm.services.store.replace(this.key, versionOf(before), bytes, this.ttl))
+  }
+
+  async patch(expected: Span, written: Span, durability?: Durability): Promise<Patched> {
+    return this.realm.services.store.patch(this.key, expected, written, this.ttl, durability)
+  }
+
+  /** Ends the cycle where it is as it was found; `undefined`: not there. */
+  async end(why: 'signed-out' | 'revoked', before: RecordBytes | undefined): Promise<Written> {
+    const version = before === undefined ? NO_VERSION : versionOf(before)
+    const swap = await this.realm.services.store.end(this.key, endedMarker(why), this.ttl, { version })
+    return swap.done ? 'stored' : { found: swap.found }
+  }
+
+  /** Takes it out of the index of the open cycles. */
+  async withdraw(): Promise<void> {
+    await this.realm.services.store.withdraw(this.realm.index, this.key)
+  }
+
+  error(code: CycleErrorCode, message: string, details?: CycleErrorDetails): CycleError {
+    return this.realm.error(code, message, details)
+  }
+
+  /** After a lost answer the same is sent once more: it can be stored only once, and is known by its bytes. */
+  async #write(bytes: RecordBytes, send: () => Awaitable<Swap>): Promise<Written> {
+    let lost: unknown
+    try {
+      return writtenBy(await send(), bytes)
+    } catch (error) {
+      if (!isLost(error)) throw error
+      lost = error
+    }
+    const again = await ask(send).catch((error: unknown) => {
+      throw this.#unknown(error)
+    })
+    const what = writtenBy(again, bytes)
+    // What stands there may have been made of ours. Where it is over, that is all the same.
+    if (what !== 'stored' && what.found !== undefined && !isEnded(what.found)) throw this.#unknown(lost)
+    return what
+  }
+
+  #unknown(cause: unknown): CommitUnknownError {
+    return new CommitUnknownError(
+      `The store did not confirm a change of a cycle (${this.realm.settings.kind}); it counts once or not at all. Load the cycle again before repeating it.`,
+      { cause, handle: this.realm.handle },
+    )
   }
 
   #expired(): CycleError {
     return this.error('ERR_CYCLE_EXPIRED', 'The lifetime of the cycle is over.')
   }
+}
 
-  error(code: CycleErrorCode, message: string, details: CycleErrorDetails = {}): CycleError {
-    return new CycleError(code, `${message} (${this.settings.kind})`, { handle: this.#handle, ...details })
-  }
+function writtenBy(swap: Swap, bytes: RecordBytes): Written {
+  return swap.done || sameRecord(swap.found, bytes) ? 'stored' : { found: swap.found }
+}
+
+/** A new cycle of this kind and session. */
+export function newPlace<State>(realm: Realm<State>, stored: boolean): Place<State> {
+  const { services, owner, lifetime } = realm
+  const beginning = { now: realm.now(), lifetime, stored }
+  return new Place(realm, mintId(services.keyring.active, services.random, owner, beginning))
 }
 
 /** The cycle that a token names, in this session. Throws `CycleError`. */
@@ -139,28 +199,19 @@ export function placeOfToken<State>(
   token: unknown,
   handle: string | undefined,
 ): Place<State> {
-  const { services } = bond
-  const lineage = bond.lineage()
   const text = typeof token === 'string' ? token : ''
-  const verdict = judgeToken(services.keyring, text, lineage, undefined)
-  const id = cycleOf(text)
+  const lineage = bond.lineage()
+  const refuse = (code: CycleErrorCode, message: string): CycleError =>
+    new CycleError(code, `${message} (${settings.kind})`, { handle })
+  const verdict = judgeToken(bond.services.keyring, text, lineage, undefined)
   if (verdict === 'stale' || (verdict === 'other-session' && lineage?.signedIn !== true))
-    throw new CycleError(
-      'ERR_CYCLE_ENDED',
-      `A sign-in, a sign-out or a lost cookie ended this cycle (${settings.kind}).`,
-      { handle },
-    )
+    throw refuse('ERR_CYCLE_ENDED', 'A sign-in, a sign-out or a lost cookie ended this cycle.')
   if (verdict === 'other-session' || verdict === 'forged' || lineage === undefined)
-    throw new CycleError('ERR_CYCLE_FOREIGN', `The token is of another session, or not ours (${settings.kind}).`, {
-      handle,
-    })
+    throw refuse('ERR_CYCLE_FOREIGN', 'The token is of another session, or not ours.')
+  const id = cycleOf(text)
   if (id === undefined)
-    throw new CycleError(
-      'ERR_CYCLE_UNKNOWN',
-      `The token is a CSRF token without a cycle: use cycle.field() in the form (${settings.kind}).`,
-      { handle },
-    )
-  return new Place(settings, services, lineage, id as CycleId, handle)
+    throw refuse('ERR_CYCLE_UNKNOWN', 'The token is a CSRF token without a cycle: use cycle.field() in the form.')
+  return placeIn(new Realm(settings, bond.services, lineage, handle), id)
 }
 
 /** The cycle that an id or a token names, in this session. Throws `CycleError`. */
@@ -172,12 +223,16 @@ export function placeOf<State>(
 ): Place<State> {
   const id = typeof idOrToken === 'string' ? parseId(idOrToken) : undefined
   if (id === undefined) return placeOfToken(settings, bond, idOrToken, handle)
-  const lineage = bond.lineage()
-  if (lineage === undefined)
-    throw new CycleError(
-      'ERR_CYCLE_UNKNOWN',
-      `The browser brought no id of ours, so it has no cycle (${settings.kind}).`,
-      { handle },
-    )
-  return new Place(settings, bond.services, lineage, id, handle)
+  const realm = realmOf(settings, bond, handle)
+  if (realm !== undefined) return placeIn(realm, id)
+  throw new CycleError(
+    'ERR_CYCLE_UNKNOWN',
+    `The browser brought no id of ours, so it has no cycle (${settings.kind}).`,
+    { handle },
+  )
+}
+
+function placeIn<State>(realm: Realm<State>, id: Buffer): Place<State> {
+  if (isGenuine(realm.services.keyring, realm.owner, id)) return new Place(realm, id)
+  throw realm.error('ERR_CYCLE_UNKNOWN', 'This session has no such cycle of this kind.')
 }

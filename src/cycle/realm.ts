@@ -1,0 +1,69 @@
+/** The cycles of one kind in one session. */
+import type { Services } from '../core/services.ts'
+import type { Bond } from '../core/session.ts'
+import type { Lineage } from '../csrf/token.ts'
+import * as channels from '../telemetry/channels.ts'
+import { indexOf, ownerOf, type Owner } from './cycle-id.ts'
+import { CycleError, type CycleErrorCode, type CycleErrorDetails } from './errors.ts'
+import type { CycleSettings } from './options.ts'
+
+/** What happens to a final step, as the channel says it. */
+export type News = 'done' | 'failed' | 'reopened' | 'repeated' | 'in-doubt' | 'lost'
+
+export class Realm<State> {
+  readonly settings: CycleSettings<State>
+  readonly services: Services
+  readonly lineage: Lineage
+  readonly handle: string | undefined
+  readonly owner: Owner
+
+  constructor(settings: CycleSettings<State>, services: Services, lineage: Lineage, handle: string | undefined) {
+    this.settings = settings
+    this.services = services
+    this.lineage = lineage
+    this.handle = handle
+    this.owner = ownerOf(services.settings.name, settings.kind, lineage)
+  }
+
+  /** Under which name the store has the index of its open cycles. */
+  get index(): string {
+    return indexOf(this.owner)
+  }
+
+  /** Milliseconds from a beginning to the end, for cycles that begin now. */
+  get lifetime(): number {
+    return this.settings.lifetime ?? this.services.settings.timers.absolute
+  }
+
+  now(): number {
+    return this.services.clock.now()
+  }
+
+  error(code: CycleErrorCode, message: string, details: CycleErrorDetails = {}): CycleError {
+    return new CycleError(code, `${message} (${this.settings.kind})`, { handle: this.handle, ...details })
+  }
+
+  tell(what: News, idempotencyKey: string): void {
+    if (!channels.cycle.hasSubscribers) return
+    channels.cycle.publish({ cycle: this.settings.kind, what, handle: this.handle, idempotencyKey })
+  }
+
+  /** Logs what the operator has to know. What comes of it changes nothing: the effect has happened. */
+  warn(message: string, about: { readonly idempotencyKey: string; readonly error?: unknown }): void {
+    try {
+      this.services.settings.log.error({ cycle: this.settings.kind, handle: this.handle, ...about }, message)
+    } catch {
+      // A logger that fails must not make a failure of a step that went well.
+    }
+  }
+}
+
+/** The realm of what the browser has; `undefined` while it has no id of ours. */
+export function realmOf<State>(
+  settings: CycleSettings<State>,
+  { services, lineage }: Bond,
+  handle: string | undefined,
+): Realm<State> | undefined {
+  const its = lineage()
+  return its === undefined ? undefined : new Realm(settings, services, its, handle)
+}

@@ -1,6 +1,6 @@
 /** An answer is lost after the commit, and the browser tries again: nothing is there twice, nobody is logged out. */
+import { startLink } from '../../test/support/link.ts'
 import { send, type Answer, type Browser } from '../browser.ts'
-import { startCuttingProxy } from '../cutting-proxy.ts'
 import type { Site } from '../site.ts'
 import {
   inLanes,
@@ -87,13 +87,15 @@ async function loseAndRetry(site: Site, trial: Trial, round: number): Promise<st
   const user = `unlucky${round}`
   const browser = await trial.begin(site, user)
   const path = trial.path(user)
-  const proxy = await startCuttingProxy(site.servers[0])
-  const cut = await send(proxy.origin, { method: 'POST', path, form: {}, cookies: browser.cookies }).then(
+  const link = await startLink({ to: Number(new URL(site.servers[0]).port) })
+  link.loseAnswers()
+  const asked = send(`http://127.0.0.1:${link.port}`, { method: 'POST', path, form: {}, cookies: browser.cookies })
+  const cut = await asked.then(
     () => false,
     () => true,
   )
-  const lost = proxy.lost()
-  await proxy.close()
+  const lost = Buffer.concat(link.lost).toString('latin1')
+  await link.stop()
   if (!cut || !lost.startsWith('HTTP/1.1 200'))
     return `${trial.name}: the answer was not lost after a success: ${lost.slice(0, 60)}`
   const retried = await browser.post(1, path)

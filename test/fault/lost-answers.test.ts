@@ -5,8 +5,8 @@ import type { Answer } from '../../proof/browser.ts'
 import { closeConnections } from '../../proof/browser.ts'
 import { jsonOf, upTo, who } from '../../proof/race/race.ts'
 import { ADAPTERS, serve, type Servers } from '../flow/servers.ts'
+import { startLink, type Link } from '../support/link.ts'
 import { startRedisServer, type RedisServer } from '../support/redis-server.ts'
-import { linkTo, type Link } from './link.ts'
 
 const DEADLINE = 400
 
@@ -18,7 +18,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   let servers: Servers
   beforeEach(async () => {
     redis = await startRedisServer()
-    link = await linkTo(redis.port)
+    link = await startLink({ to: redis.port })
     const store = `redis://127.0.0.1:${link.port}`
     servers = await serve(adapter, [
       { store, storeDeadline: `${DEADLINE}ms`, graceTimeout: '200ms' },
@@ -28,7 +28,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   })
   afterEach(async () => {
     await servers.close()
-    await link.close()
+    await link.stop()
     await redis.stop()
   })
 
@@ -40,9 +40,9 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     for (const round of upTo(30)) {
       const sending = [0, 1].map((server) => browser.send(server, 'POST', `/count?wait=${round % 4}`, { form: {} }))
       if (round % 2 === 0) await pause(round % 5)
-      link.state = 'lose-answers'
+      link.loseAnswers()
       await pause(4)
-      link.state = 'whole'
+      link.restore()
       for (const answer of await Promise.all(sending)) {
         if (answer.status === 200) acknowledged++
         else unknown += expectUnavailable(answer)
@@ -50,7 +50,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       await reachable(() => browser.send(0, 'GET', '/who'))
     }
     const { count = 0, user } = await who(browser, 1)
-    expect(link.lost).toBeGreaterThan(3)
+    expect(link.lost.length).toBeGreaterThan(3)
     expect(user).toBe('ada')
     expect(count).toBeGreaterThanOrEqual(acknowledged)
     expect(count).toBeLessThanOrEqual(acknowledged + unknown)
@@ -61,9 +61,9 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       const browser = servers.browser()
       jsonOf(await browser.post(0, '/sign-in?user=ada'))
       await pause(250)
-      link.state = 'lose-answers'
+      link.loseAnswers()
       const answer = await browser.send(0, 'POST', path, { form: {} })
-      link.state = 'whole'
+      link.restore()
       if (answer.status !== 200) expectUnavailable(answer)
       browser.take(answer)
       await reachable(() => browser.send(0, 'GET', '/who'))
@@ -74,7 +74,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   it('I6: a silent wire is answered with 503 within the deadline and 50 ms, again and again, and nobody is logged out', async () => {
     const browser = servers.browser()
     jsonOf(await browser.post(0, '/sign-in?user=ada'))
-    link.state = 'silent'
+    link.freeze()
     const times: number[] = []
     for (const _time of upTo(5)) {
       const begun = performance.now()
@@ -82,7 +82,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       times.push(performance.now() - begun)
     }
     expect(times.toSorted((left, right) => left - right)[2]).toBeLessThanOrEqual(DEADLINE + 50)
-    link.state = 'whole'
+    link.restore()
     await reachable(() => browser.send(0, 'GET', '/who'))
     expect((await who(browser, 0)).user).toBe('ada')
   })
@@ -90,10 +90,10 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   it('I6: while Redis is gone visitors with nothing stored are served, and the rest when it is back', async () => {
     const browser = servers.browser()
     jsonOf(await browser.post(0, '/sign-in?user=ada'))
-    link.state = 'refused'
+    link.cut()
     expectUnavailable(await browser.send(0, 'GET', '/who'))
     jsonOf(await servers.browser().get(0, '/form'))
-    link.state = 'whole'
+    link.restore()
     await reachable(() => browser.send(0, 'GET', '/who'))
     expect((await who(browser, 0)).user).toBe('ada')
   })

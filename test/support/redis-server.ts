@@ -28,6 +28,14 @@ export interface RedisServerOptions {
   readonly port?: number
   /** The program; `redis-server` by default. A Valkey serves as well. */
   readonly binary?: string
+  /** As whom `cli` signs in. By default it does not. */
+  readonly as?: Credentials
+}
+
+export interface Credentials {
+  /** Default: the user `default`, whose password is `requirepass`. */
+  readonly user?: string
+  readonly password: string
 }
 
 export interface RedisServer extends AsyncDisposable {
@@ -53,25 +61,48 @@ export interface RedisServer extends AsyncDisposable {
 }
 
 const START_TIMEOUT = 10_000
+/** Below those that the system takes for outgoing connections: a server that was killed finds its port free again. */
+const PORTS = { first: 10_000, count: 10_000 }
 const run = promisify(execFile)
 
 /** Starts a server and settles when it serves. */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const server = new LocalRedisServer(options, options.port ?? (await freePort()))
-  await server.start()
+  try {
+    await server.start()
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
   return server
 }
 
-/** A TCP port of the loopback interface on which nothing listens at this moment. */
+/** A TCP port of the loopback interface on which nothing listens at this moment: from 10000 to 19999. */
 export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
+    if (await portIsFree(port)) return port
+  }
+}
+
+/** Whether nothing listens on it at this moment. */
+export async function portIsFree(port: number): Promise<boolean> {
+  const probe = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(probe, 'listening')
+  } catch {
+    return false
+  }
   probe.close()
   await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
+  return true
 }
+
+/** Those that have not been stopped. One listener for all: Node takes a dozen for a leak. */
+const unstopped = new Set<LocalRedisServer>()
+process.once('exit', () => {
+  for (const server of unstopped) server.endAtOnce()
+})
 
 class LocalRedisServer implements RedisServer {
   readonly port: number
@@ -79,12 +110,9 @@ class LocalRedisServer implements RedisServer {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'holdfast-redis-'))
   readonly #binary: string
   readonly #config: RedisServerOptions['config']
+  readonly #credentials: readonly string[]
   #args: readonly string[]
   #child: ChildProcess | undefined
-  readonly #lastResort = (): void => {
-    this.#child?.kill('SIGKILL')
-    rmSync(this.directory, { recursive: true, force: true })
-  }
 
   constructor(options: RedisServerOptions, port: number) {
     this.port = port
@@ -92,7 +120,8 @@ class LocalRedisServer implements RedisServer {
     this.#binary = options.binary ?? 'redis-server'
     this.#config = options.config
     this.#args = options.args ?? []
-    process.once('exit', this.#lastResort)
+    this.#credentials = options.as === undefined ? [] : credentials(options.as)
+    unstopped.add(this)
   }
 
   get pid(): number | undefined {
@@ -137,22 +166,33 @@ class LocalRedisServer implements RedisServer {
   }
 
   async cli(...args: string[]): Promise<string> {
-    const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...args], {
-      timeout: START_TIMEOUT,
-      maxBuffer: 64 * 1024 * 1024,
-    })
+    const { stdout } = await run(
+      'redis-cli',
+      ['-h', '127.0.0.1', '-p', String(this.port), ...this.#credentials, ...args],
+      { timeout: START_TIMEOUT, maxBuffer: 64 * 1024 * 1024 },
+    )
     return stdout.trim()
   }
 
   async stop(): Promise<void> {
     await this.kill()
-    process.removeListener('exit', this.#lastResort)
+    this.endAtOnce()
+  }
+
+  /** What can still be done when the process ends. */
+  endAtOnce(): void {
+    this.#child?.kill('SIGKILL')
     rmSync(this.directory, { recursive: true, force: true })
+    unstopped.delete(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
+}
+
+function credentials({ user, password }: Credentials): string[] {
+  return [...(user === undefined ? [] : ['--user', user]), '--pass', password, '--no-auth-warning']
 }
 
 /** Settles when the server says that it accepts connections, or a Sentinel that it knows itself; rejects with its output when it ends instead. */
@@ -174,6 +214,7 @@ function serving(child: ChildProcess): Promise<void> {
     child.stdout?.on('data', read)
     child.stderr?.on('data', read)
     child.once('error', (cause) => fail(`could not be started: ${cause.message}`))
-    child.once('exit', (code, signal) => fail(`ended (${signal ?? code})`))
+    // Not `exit`: the last of its output may come after that.
+    child.once('close', (code, signal) => fail(`ended (${signal ?? code})`))
   })
 }

@@ -121,7 +121,8 @@ export class Finishing<State, Result> {
     const renewal = new Renewal(this.#place, held)
     const ran = await this.#ran(held, renewal.signal)
     renewal.stop()
-    await this.#record(new Recording(this.#place, held.claim, renewal.record, this.#endingOf(ran)), renewal, ran)
+    const recording = new Recording(this.#place, held, renewal.record, this.#endingOf(ran))
+    await this.#record(recording, renewal.deadline, ran)
     if ('result' in ran) return { result: ran.result, repeated: false }
     if ('thrown' in ran) throw ran.thrown
     const { reopened: reason } = ran
@@ -156,9 +157,9 @@ export class Finishing<State, Result> {
     }
   }
 
-  async #record(recording: Recording<State>, renewal: Renewal<State>, ran: Ran<Result>): Promise<void> {
+  async #record(recording: Recording<State>, deadline: number, ran: Ran<Result>): Promise<void> {
     const word = 'result' in ran ? 'done' : 'thrown' in ran ? 'failed' : 'reopened'
-    const what = await recording.whileItHolds(renewal.deadline)
+    const what = await recording.whileItHolds(deadline)
     this.#tell(what === 'recorded' ? word : 'lost')
     if (what === 'recorded' || 'reopened' in ran) return
     if (what === 'lost') {
@@ -168,9 +169,15 @@ export class Finishing<State, Result> {
     void recording.afterwards().then((late) => this.#tell(late === 'recorded' ? word : 'lost'))
   }
 
-  async #doubt({ record }: Stored): Promise<Claimed> {
-    const { onDoubt } = this.#place.realm.settings
-    if (onDoubt === 'retry') return take(this.#place, record)
+  async #doubt(stored: Stored): Promise<Claimed> {
+    const { record } = stored
+    const { settings, services } = this.#place.realm
+    if (record.phase === 'running') {
+      // Its claimer is judged by the store's clock: this server's may not have been set yet.
+      services.clock.set((await services.store.epoch()).now)
+      if (this.#place.standing(record) === 'running') return { theirs: stored }
+    }
+    if (settings.onDoubt === 'retry') return take(this.#place, record)
     if (record.phase === 'running') {
       // Only where its claimer has given no sign since.
       const marked = writeClaim({ ...record, phase: 'in-doubt' }, this.#place.version())

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { versionOf } from '../core/record.ts'
 import type { RecordBytes } from '../core/store.ts'
 import { sameRecord } from './asking.ts'
+import type { Held } from './claiming.ts'
 import { headOf, NO_CLAIM, rewritten, type Claim } from './cycle-record.ts'
 import type { Place } from './place.ts'
 
@@ -24,19 +25,21 @@ export class Recording<State> {
   readonly #place: Place<State>
   readonly #claim: Claim
   readonly #bytes: RecordBytes
-  readonly #over: boolean
+  /** Whether the index has it, and is not to have it any more. */
+  readonly #leaves: boolean
   #version: Uint8Array
   #tries = 0
   /** Why the last attempt failed. */
   error: unknown
 
-  constructor(place: Place<State>, claim: Claim, record: RecordBytes, ending: Ending) {
+  /** `latest`: the record that was claimed, as it stands since. */
+  constructor(place: Place<State>, { claim, record }: Held, latest: RecordBytes, ending: Ending) {
     this.#place = place
     this.#claim = claim
-    this.#version = versionOf(record)
-    this.#over = ending.phase !== 'open'
+    this.#version = versionOf(latest)
+    this.#leaves = ending.phase !== 'open' && (place.stored || record.step !== undefined)
     const head = ending.phase === 'open' ? { phase: ending.phase, claim: NO_CLAIM } : { phase: ending.phase, claim }
-    this.#bytes = rewritten(record, head, place.version(), 'outcome' in ending ? ending.outcome : undefined)
+    this.#bytes = rewritten(latest, head, place.version(), 'outcome' in ending ? ending.outcome : undefined)
   }
 
   /** Tries for as long as the claim holds; nobody else can take the cycle until then. */
@@ -63,7 +66,7 @@ export class Recording<State> {
   async #attempt(): Promise<'recorded' | 'lost' | 'failed'> {
     const first = this.#tries++ === 0
     // The outcome counts, whether or not the list learns of it: there it is left out anyway, and goes with the next look at it.
-    const withdrawn = first && this.#over ? this.#place.withdraw().catch(() => undefined) : undefined
+    const withdrawn = first && this.#leaves ? this.#place.withdraw().catch(() => undefined) : undefined
     try {
       return await this.#replace()
     } catch (error) {

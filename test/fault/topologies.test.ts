@@ -1,6 +1,8 @@
 /** The topologies that other tests run on do what those rely on: fail-overs, moved slots, partitions, and nothing left. */
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -9,9 +11,11 @@ import { redisConf } from 'holdfast/redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { until } from '../support/asking.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import type { Member } from '../support/network.ts'
 import { type Cluster, type ClusterNode, startCluster } from '../support/redis-cluster.ts'
 import { type Sentinels, startSentinels } from '../support/redis-sentinel.ts'
+import type { TlsFiles } from '../support/redis-server.ts'
 
 const LEAVER = fileURLToPath(new URL('../../build/test/programs/server-leaver.js', import.meta.url))
 const PASSWORD = 'a-password-for-these-tests'
@@ -22,6 +26,16 @@ const PASSWORDS = {
   replication: 'the-password-of-replicas',
 }
 const WATCHER = 'the-password-of-sentinels'
+const OPERATOR = { user: 'operator', password: PASSWORDS.operator }
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-topologies-'))
+let tls: TlsFiles
+
+beforeAll(() => {
+  const { ca, cert, key } = makeCertificates(folder)
+  tls = { ca, cert, key }
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What the application is answered, which goes through the links; `undefined` when that takes longer than half a second. */
 async function asApplication(node: Member, ...command: string[]): Promise<string | undefined> {
@@ -116,16 +130,14 @@ describe('Sentinels', () => {
     expect([await before.cli('get', 'doomed'), await before.cli('get', 'kept')]).toEqual(['', '1'])
   })
 
-  it('stand on what redisConf prints', async () => {
+  it('stand on what redisConf prints, with TLS too', async () => {
+    const passwords = { ...PASSWORDS, sentinel: WATCHER }
+    const { replication: _, ...ofSentinels } = passwords
     await using configured = await startSentinels({
-      config: (at) =>
-        redisConf({ memory: '128mb', replicas: 2, passwords: { ...PASSWORDS, sentinel: WATCHER }, ...at }),
-      sentinelConfig: ({ ...at }) =>
-        redisConf({
-          passwords: { holdfast: PASSWORDS.holdfast, operator: PASSWORDS.operator, sentinel: WATCHER },
-          ...at,
-        }),
-      as: { user: 'operator', password: PASSWORDS.operator },
+      config: (at) => redisConf({ memory: '128mb', replicas: 2, passwords, tls, ...at }),
+      sentinelConfig: (at) => redisConf({ passwords: ofSentinels, tls, ...at }),
+      as: OPERATOR,
+      tls,
     })
     expect(await configured.primary()).toBe(configured.nodes[0])
   })
@@ -196,12 +208,16 @@ describe('a cluster', () => {
     expect(await redis.replicaOf(replica)).toBe(before)
   })
 
-  it('stands on what redisConf prints', async () => {
+  it('stands on what redisConf prints, with TLS too', async () => {
     await using configured = await startCluster({
-      config: (at) => redisConf({ memory: '128mb', passwords: PASSWORDS, ...at }),
-      as: { user: 'operator', password: PASSWORDS.operator },
+      config: (at) => redisConf({ memory: '128mb', passwords: PASSWORDS, tls, ...at }),
+      as: OPERATOR,
+      tls,
     })
-    expect(await (await configured.primaryOf(0)).cli('cluster', 'info')).toContain('cluster_state:ok')
+    const [from, to] = [await configured.primaryOf('a'), await configured.primaryOf('b')]
+    await from.cli('set', 'a', '1')
+    await configured.moveSlot(await configured.slotOf('a'), to)
+    expect(await to.cli('get', 'a')).toBe('1')
   })
 
   /** The slot of a key, whose it is, and whose it could be. */

@@ -22,8 +22,9 @@
  * `config` they run from files that others write: `config: (at) => redisConf({ memory: '128mb', passwords, ...at })`.
  */
 import { ask, until, withSetting } from './asking.ts'
+import { isWell, serves, story, type View, viewsOf } from './cluster-view.ts'
 import { type Member, Neighbourhood, type Network, startAll } from './network.ts'
-import { type Credentials, freePort, portIsFree } from './redis-server.ts'
+import { type Credentials, freePort, portIsFree, type TlsFiles } from './redis-server.ts'
 
 export interface ClusterOptions {
   /** Default: 3. */
@@ -40,6 +41,8 @@ export interface ClusterOptions {
   readonly config?: (at: ClusterNodeAt) => string
   /** As whom `cli` signs in: somebody who may do everything. Default: with `password`. */
   readonly as?: Credentials
+  /** With what `cli` speaks TLS, where the configuration has it. */
+  readonly tls?: TlsFiles
   /** Whether lines can be broken. Default: false. */
   readonly links?: boolean
   /** The program. Default: `redis-server`. */
@@ -95,18 +98,6 @@ export interface SlotMove {
   move(...keys: string[]): Promise<void>
   /** Moves the rest of the keys, then the slot. Settles when all nodes that run say so. */
   finish(): Promise<void>
-}
-
-/** A node as another sees it, or it itself. */
-interface View {
-  readonly id: string
-  readonly flags: readonly string[]
-  /** Whose replica it is; `-` of a primary. */
-  readonly primary: string
-  readonly epoch: number
-  readonly connected: boolean
-  /** First and last of each range. */
-  readonly slots: readonly (readonly [number, number])[]
 }
 
 const HOST = '127.0.0.1'
@@ -231,7 +222,7 @@ class LocalCluster implements Cluster {
   async #startNode(): Promise<void> {
     const port = await freePortWithBus()
     let announcedBus = port + BUS
-    const { binary } = this.#options
+    const { binary, tls } = this.#options
     const member = await this.network.settle([port, announcedBus], ({ announced: [client = port, bus], args }) => {
       announcedBus = bus ?? announcedBus
       return {
@@ -239,6 +230,7 @@ class LocalCluster implements Cluster {
         args: client === port ? args : [...args, '--cluster-announce-bus-port', String(announcedBus)],
         ...(this.#credentials !== undefined && { as: this.#credentials }),
         ...(binary !== undefined && { binary }),
+        ...(tls !== undefined && { tls }),
         config: (own) => this.#config({ ...own, announce: client === port ? undefined : { host: HOST, port: client } }),
       }
     })
@@ -296,45 +288,10 @@ class LocalCluster implements Cluster {
 
   async #isSettled(): Promise<boolean> {
     const all = await Promise.all(this.nodes.map(viewsOf))
-    const well = all.flat().every(({ flags, connected }) => connected && flags.every((flag) => WELL.has(flag)))
     const stories = new Set(all.map(story))
-    if (!well || stories.size > 1 || all[0]?.length !== this.nodes.length) return false
+    if (!all.flat().every(isWell) || stories.size > 1 || all[0]?.length !== this.nodes.length) return false
     return (await Promise.all(this.nodes.map(servesOrFollows))).every(Boolean)
   }
-}
-
-const WELL: ReadonlySet<string> = new Set(['myself', 'master', 'slave'])
-
-/** All nodes, as this one sees them: `<id> <address> <flags> <primary> <ping> <pong> <epoch> <link> <slots>…` */
-async function viewsOf(node: ClusterNode): Promise<View[]> {
-  const lines = (await ask(node, 'cluster', 'nodes')).split('\n')
-  return lines.map((line) => {
-    const [id = '', , flags = '', primary = '', , , epoch, link, ...slots] = line.split(' ')
-    return {
-      id,
-      flags: flags.split(','),
-      primary,
-      epoch: Number(epoch),
-      connected: link === 'connected',
-      // In brackets: those on their way.
-      slots: slots.filter((range) => !range.startsWith('[')).map(rangeOf),
-    }
-  })
-}
-
-function rangeOf(text: string): readonly [number, number] {
-  const [first, last = first] = text.split('-').map(Number)
-  return [first ?? Number.NaN, last ?? Number.NaN]
-}
-
-function serves({ slots }: View, slot: number): boolean {
-  return slots.some(([first, last]) => first <= slot && slot <= last)
-}
-
-/** Who serves what and who follows whom, to be compared with what others say. */
-function story(views: readonly View[]): string {
-  const parts = views.map(({ id, primary, slots }) => `${id} ${primary} ${slots.join(' ')}`)
-  return parts.toSorted().join('\n')
 }
 
 /** Whether a node is ready to serve, and has its data if it is a replica. */

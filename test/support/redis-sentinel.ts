@@ -27,7 +27,7 @@
  */
 import { ask, until, withSetting } from './asking.ts'
 import { type Member, Neighbourhood, type Network, startAll } from './network.ts'
-import { type Credentials, freePort } from './redis-server.ts'
+import { type Credentials, freePort, type RedisServerOptions, type TlsFiles } from './redis-server.ts'
 
 export interface SentinelsOptions {
   /** Under which name clients ask for the primary. Default: `mymaster`. */
@@ -56,6 +56,8 @@ export interface SentinelsOptions {
   readonly as?: Credentials
   /** And at the Sentinels. Default: with `sentinelPassword`; as at the data nodes where those are configured as a whole. */
   readonly asAtSentinels?: Credentials
+  /** With what `cli` speaks TLS, where the configurations have it. */
+  readonly tls?: TlsFiles
   /** Whether lines can be broken. Default: false. */
   readonly links?: boolean
   /** The program. Default: `redis-server`. */
@@ -205,13 +207,12 @@ class Topology implements Sentinels {
 
   async #startNode(primary: Member | undefined): Promise<Member> {
     const port = await freePort()
-    const { config, password, lines = [], binary } = this.#options
+    const { config, password, lines = [] } = this.#options
     const as = this.#options.as ?? (password === undefined ? undefined : { password })
     const node = await this.network.settle([port], ({ announced: [announced], args }) => ({
       port,
       args,
-      ...(as !== undefined && { as }),
-      ...(binary !== undefined && { binary }),
+      ...this.#inCommon(as),
       config: (own) => {
         const announce = announced === undefined || announced === port ? undefined : { host: HOST, port: announced }
         const at: DataNodeAt =
@@ -227,13 +228,12 @@ class Topology implements Sentinels {
 
   async #startSentinel(primary: Member): Promise<void> {
     const port = await freePort()
-    const { sentinelConfig, password, sentinelPassword, sentinelLines = [], binary } = this.#options
+    const { sentinelConfig, password, sentinelPassword, sentinelLines = [] } = this.#options
     const as = this.#asAtSentinels()
     const sentinel = await this.network.settle([port], ({ announced: [announced], args }) => ({
       port,
       args: [...args, '--sentinel'],
-      ...(as !== undefined && { as }),
-      ...(binary !== undefined && { binary }),
+      ...this.#inCommon(as),
       config: (own) => {
         const announce = announced === undefined || announced === port ? undefined : { host: HOST, port: announced }
         const at = { ...own, announce, ...this.#watching(primary) }
@@ -241,6 +241,15 @@ class Topology implements Sentinels {
       },
     }))
     this.sentinels.push(sentinel)
+  }
+
+  #inCommon(as: Credentials | undefined): RedisServerOptions {
+    const { binary, tls } = this.#options
+    return {
+      ...(as !== undefined && { as }),
+      ...(binary !== undefined && { binary }),
+      ...(tls !== undefined && { tls }),
+    }
   }
 
   #asAtSentinels(): Credentials | undefined {

@@ -30,6 +30,15 @@ export interface RedisServerOptions {
   readonly binary?: string
   /** As whom `cli` signs in. By default it does not. */
   readonly as?: Credentials
+  /** With what `cli` speaks TLS. By default it does not. */
+  readonly tls?: TlsFiles
+}
+
+/** Files in PEM: who signed the server's certificate, and what a client shows. */
+export interface TlsFiles {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
 }
 
 export interface Credentials {
@@ -110,7 +119,7 @@ class LocalRedisServer implements RedisServer {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'holdfast-redis-'))
   readonly #binary: string
   readonly #config: RedisServerOptions['config']
-  readonly #credentials: readonly string[]
+  readonly #manner: readonly string[]
   #args: readonly string[]
   #child: ChildProcess | undefined
 
@@ -120,7 +129,7 @@ class LocalRedisServer implements RedisServer {
     this.#binary = options.binary ?? 'redis-server'
     this.#config = options.config
     this.#args = options.args ?? []
-    this.#credentials = options.as === undefined ? [] : credentials(options.as)
+    this.#manner = mannerOf(options)
     unstopped.add(this)
   }
 
@@ -166,11 +175,10 @@ class LocalRedisServer implements RedisServer {
   }
 
   async cli(...args: string[]): Promise<string> {
-    const { stdout } = await run(
-      'redis-cli',
-      ['-h', '127.0.0.1', '-p', String(this.port), ...this.#credentials, ...args],
-      { timeout: START_TIMEOUT, maxBuffer: 64 * 1024 * 1024 },
-    )
+    const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...this.#manner, ...args], {
+      timeout: START_TIMEOUT,
+      maxBuffer: 64 * 1024 * 1024,
+    })
     return stdout.trim()
   }
 
@@ -191,8 +199,13 @@ class LocalRedisServer implements RedisServer {
   }
 }
 
-function credentials({ user, password }: Credentials): string[] {
-  return [...(user === undefined ? [] : ['--user', user]), '--pass', password, '--no-auth-warning']
+/** How `redis-cli` is to speak, as its arguments. */
+function mannerOf({ as, tls }: RedisServerOptions): string[] {
+  return [
+    ...(tls === undefined ? [] : ['--tls', '--cacert', tls.ca, '--cert', tls.cert, '--key', tls.key]),
+    ...(as?.user === undefined ? [] : ['--user', as.user]),
+    ...(as === undefined ? [] : ['--pass', as.password, '--no-auth-warning']),
+  ]
 }
 
 /** Settles when the server says that it accepts connections, or a Sentinel that it knows itself; rejects with its output when it ends instead. */

@@ -1,0 +1,156 @@
+/** Servers and Sentinels as `redisConf` configures them: what their users may do is enough for all that happens to them. */
+import { redisConf } from 'holdfast/redis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+import { until } from '../support/asking.ts'
+import { type Cluster, startCluster } from '../support/redis-cluster.ts'
+import { type Sentinels, startSentinels } from '../support/redis-sentinel.ts'
+import type { RedisServer } from '../support/redis-server.ts'
+
+const PASSWORDS = {
+  holdfast: 'the-password-of-holdfast',
+  operator: 'the-password-of-the-operator',
+  replication: 'the-password-of-replicas',
+}
+const WATCHER = 'the-password-of-sentinels'
+const OPERATOR = { user: 'operator', password: PASSWORDS.operator }
+/** Longer than `min-replicas-max-lag`. */
+const SLOW = 30_000
+
+describe('two replicas and three Sentinels', () => {
+  let redis: Sentinels
+  beforeAll(async () => {
+    const { holdfast, operator } = PASSWORDS
+    redis = await startSentinels({
+      config: (at) =>
+        redisConf({ memory: '128mb', replicas: 2, passwords: { ...PASSWORDS, sentinel: WATCHER }, ...at }),
+      sentinelConfig: (at) => redisConf({ passwords: { holdfast, operator, sentinel: WATCHER }, ...at }),
+      as: OPERATOR,
+    })
+  })
+  afterAll(() => redis.stop())
+
+  it('Holdfast’s user asks a Sentinel for the primary, and for nothing else', async () => {
+    const { port } = await redis.primary()
+    for (const sentinel of redis.sentinels) {
+      const answer = await application(sentinel, 'sentinel', 'get-master-addr-by-name', redis.name)
+      expect(answer).toBe(`127.0.0.1\n${port}`)
+    }
+    const [sentinel] = redis.sentinels
+    const others = [
+      ['sentinel', 'failover', redis.name],
+      ['sentinel', 'set', redis.name, 'quorum', '1'],
+      ['sentinel', 'remove', redis.name],
+      ['shutdown'],
+      ['publish', '__sentinel__:hello', 'x'],
+    ]
+    for (const command of others) expect(await application(sentinel!, ...command)).toMatch(/^NOPERM/)
+  })
+
+  it('a primary that is cut off from its replicas takes no more writes', async () => {
+    const primary = await redis.primary()
+    const replicas = redis.nodes.filter((node) => node !== primary)
+    for (const replica of replicas) replica.pause()
+    const answer = await until('a refusal', async () => notOk(await store(primary, 'hf:alone')), SLOW)
+    expect(answer).toMatch(/^NOREPLICAS/)
+    for (const replica of replicas) replica.resume()
+    await until('a write', async () => (await store(primary, 'hf:together')) === 'OK', SLOW)
+    await redis.settled()
+  })
+
+  it('a replica takes the place of a primary that was killed, which comes back as its replica', async () => {
+    const before = await redis.primary()
+    await until('a write', async () => (await store(before, 'hf:before')) === 'OK')
+    expect(await before.cli('wait', '2', '5000')).toBe('2')
+    await before.kill()
+    const after = await redis.waitForPrimary(before)
+    expect(await application(after, 'get', 'hf:before')).toBe('x')
+    await until('a write', async () => (await store(after, 'hf:after')) === 'OK')
+    await before.start()
+    await redis.settled()
+    await until('the write', async () => (await application(before, 'get', 'hf:after')) === 'x')
+  })
+
+  it('a planned change of roles goes through', async () => {
+    const before = await redis.primary()
+    expect(await redis.failover()).not.toBe(before)
+    await redis.settled()
+  })
+
+  it('nobody was refused what they needed', async () => {
+    // What the first test tried.
+    expect(await refused([...redis.nodes, ...redis.sentinels])).toEqual(['holdfast'])
+  })
+})
+
+describe('a cluster', () => {
+  let redis: Cluster
+  beforeAll(async () => {
+    redis = await startCluster({
+      config: (at) => redisConf({ memory: '128mb', passwords: PASSWORDS, ...at }),
+      as: OPERATOR,
+    })
+  })
+  afterAll(() => redis.stop())
+
+  it('a replica takes the place of a primary that was killed, which comes back as its replica', async () => {
+    const before = await redis.primaryOf('hf:{a}')
+    expect(await store(before, 'hf:{a}')).toBe('OK')
+    expect(await before.cli('wait', '1', '5000')).toBe('1')
+    await before.kill()
+    const after = await redis.waitForPrimaryOf('hf:{a}', before)
+    await until('the write', async () => (await application(after, 'get', 'hf:{a}')) === 'x')
+    await before.start()
+    await redis.settled()
+    expect(await redis.replicaOf(after)).toBe(before)
+  })
+
+  it('the others serve what is theirs while a shard is down', async () => {
+    const lost = await redis.primaryOf('hf:{a}')
+    const replica = await redis.replicaOf(lost)
+    const slot = await redis.slotOf('hf:{a}')
+    const other = await redis.primaryOf((slot + 8_192) % 16_384)
+    const key = await keyOn(redis, other)
+    await Promise.all([lost.kill(), replica.kill()])
+    await until('the others notice', async () => (await other.cli('cluster', 'info')).includes('cluster_slots_fail:5'))
+    expect(await store(other, key)).toBe('OK')
+    await Promise.all([lost.start(), replica.start()])
+    await redis.settled()
+  })
+
+  it('nobody was refused what they needed', async () => {
+    expect(await refused(redis.nodes)).toEqual([])
+  })
+})
+
+/** What Holdfast's user is answered; of an error its text. */
+async function application(server: RedisServer, ...command: string[]): Promise<string> {
+  // The later of two users counts.
+  const user = ['--user', 'holdfast', '--pass', PASSWORDS.holdfast]
+  try {
+    return await server.cli(...user, ...command)
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function store(server: RedisServer, key: string): Promise<string> {
+  return application(server, 'set', key, 'x', 'px', '600000')
+}
+
+function notOk(answer: string): string | undefined {
+  return answer === 'OK' ? undefined : answer
+}
+
+async function keyOn(redis: Cluster, node: RedisServer): Promise<string> {
+  for (let at = 0; ; at++) {
+    const key = `hf:{${at}}`
+    if ((await redis.primaryOf(key)) === node) return key
+  }
+}
+
+/** Who was refused something, since the servers were started. */
+async function refused(servers: readonly RedisServer[]): Promise<string[]> {
+  const logs = await Promise.all(servers.map((server) => server.cli('acl', 'log')))
+  return [...new Set(logs.flatMap((log) => Array.from(log.matchAll(/^username\n(.*)$/gm), ([, who = '']) => who)))]
+}

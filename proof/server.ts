@@ -8,6 +8,9 @@ const server = await serve(JSON.parse(process.argv[2] ?? '{}') as HoldfastSetup 
 process.once('disconnect', () => {
   void server.close().finally(() => process.exit(0))
 })
+process.on('message', (message) => {
+  if (message === 'memory') process.send?.({ memory: process.memoryUsage.rss() })
+})
 process.send?.({ port: server.port })
 
 /** Each product is loaded only into its own processes. */

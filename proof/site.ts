@@ -62,6 +62,26 @@ export async function openSite(target: Target, options: SiteOptions = {}): Promi
   return { kind: target.kind, store: store.url, servers: origins, browser: () => new Browser(origins), close }
 }
 
+/** Two server processes on a store that runs already. */
+export interface SiteOn {
+  readonly servers: readonly [string, string]
+  /** Bytes that both processes have in memory. */
+  memory(): Promise<number>
+  close(): Promise<void>
+}
+
+export async function openSiteOn(store: string): Promise<SiteOn> {
+  const setup = { ...setupOf({ kind: 'holdfast', adapter: 'fastify', store: 'redis' }, store, {}), quiet: true }
+  const [first, second] = [await startServer(setup), await startServer(setup)]
+  return {
+    servers: [first.origin, second.origin],
+    memory: async () => (await first.memory()) + (await second.memory()),
+    close: async () => {
+      await Promise.all([first.stop(), second.stop()])
+    },
+  }
+}
+
 /** Opens a site for the time of one call. */
 export async function onSite<Result>(
   target: Target,
@@ -101,7 +121,7 @@ async function openStore(target: Target): Promise<{ url: string; close(): Promis
 
 async function startServer(
   setup: HoldfastSetup | ExpressSessionSetup,
-): Promise<{ origin: string; stop(): Promise<void> }> {
+): Promise<{ origin: string; memory(): Promise<number>; stop(): Promise<void> }> {
   const child = fork(path.join(PROJECT, 'build/proof/server.js'), [JSON.stringify(setup)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [],
@@ -112,6 +132,11 @@ async function startServer(
   const port = await portOf(child)
   return {
     origin: `http://127.0.0.1:${port}`,
+    memory: () =>
+      new Promise((resolve) => {
+        child.once('message', ({ memory }: { memory: number }) => resolve(memory))
+        child.send('memory')
+      }),
     stop: async () => {
       if (child.connected) child.disconnect()
       const stuck = setTimeout(() => child.kill('SIGKILL'), STOPPING_MOST)

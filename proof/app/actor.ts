@@ -18,7 +18,8 @@ export interface Actor {
   /** The exact read-modify-write, where there is one; else a plain change. */
   update(change: (bag: Bag) => void): Promise<void>
   signIn(user: string): Promise<void>
-  signOut(everywhere?: boolean): Promise<void>
+  /** Answers whether the end is as durable as it can be, where that is known. */
+  signOut(everywhere?: boolean): Promise<boolean | undefined>
   /** A new id for the same data. */
   renew(): Promise<void>
   /** A CSRF token for a form. */
@@ -86,12 +87,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
     return {}
   },
   'POST sign-out': async (actor) => {
-    await actor.signOut()
-    return {}
+    return { durable: (await actor.signOut()) ?? null }
   },
   'POST sign-out-everywhere': async (actor) => {
-    await actor.signOut(true)
-    return {}
+    return { durable: (await actor.signOut(true)) ?? null }
   },
   'POST revoke-user': async (actor, { query }) => {
     await actor.revokeUser(query.get('user') ?? '')

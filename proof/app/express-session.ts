@@ -82,7 +82,10 @@ function actorOf(carrier: Carrier): Actor {
     bag: () => carrier.session ?? {},
     update: async (change) => change(held()),
     signIn: (user) => renewed(carrier, { user }),
-    signOut: () => settled((done) => held().destroy(done)),
+    signOut: async () => {
+      await settled((done) => held().destroy(done))
+      return undefined
+    },
     renew: () => renewed(carrier, {}),
     token: () => (held().csrf ??= randomBytes(16).toString('base64url')),
     // Only forms carry a token in these races; the other routes stand for calls that need none.

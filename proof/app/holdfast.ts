@@ -17,6 +17,8 @@ export interface HoldfastSetup {
   readonly csrf: 'auto' | 'strict'
   readonly graceTimeout: Duration
   readonly renewalTimeout: Duration
+  /** Whether its warnings go nowhere: where a store is made to fail on purpose, there would be many. */
+  readonly quiet?: boolean
 }
 
 /** Starts one server of the application on a free port of the loopback interface. */
@@ -27,6 +29,7 @@ export async function serveHoldfast(setup: HoldfastSetup): Promise<Listening> {
     csrf: setup.csrf,
     graceTimeout: setup.graceTimeout,
     renewalTimeout: setup.renewalTimeout,
+    ...(setup.quiet === true ? { log: { warn: () => undefined, error: () => undefined } } : {}),
   })
   await sessions.ready()
   return listenWith(setup.adapter, sessions)
@@ -61,9 +64,7 @@ function actorOf(sessions: Sessions<Bag>, session: Session<Bag>): Actor {
     bag: () => session.data,
     update: (change) => session.update(change),
     signIn: (user) => session.signIn(user),
-    signOut: async (everywhere = false) => {
-      await session.signOut({ everywhere })
-    },
+    signOut: async (everywhere = false) => (await session.signOut({ everywhere })).durable,
     renew: () => session.regenerateId(),
     token: () => session.csrf.token(),
     // The adapter has refused a bad token before any handler ran.

@@ -16,6 +16,8 @@ const TARGETS: readonly Target[] = [
   { kind: 'holdfast', adapter: 'express', store: 'redis' },
   { kind: 'holdfast', adapter: 'fastify', store: 'lmdb' },
   { kind: 'holdfast', adapter: 'fastify', store: 'redis' },
+  { kind: 'holdfast', adapter: 'fastify', store: 'sentinel' },
+  { kind: 'holdfast', adapter: 'fastify', store: 'cluster' },
   { kind: 'express-session' },
 ]
 

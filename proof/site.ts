@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
+import { startCluster } from '../test/support/redis-cluster.ts'
+import { startSentinels } from '../test/support/redis-sentinel.ts'
 import { startRedisServer } from '../test/support/redis-server.ts'
 import type { ExpressSessionSetup } from './app/express-session.ts'
 import type { HoldfastSetup } from './app/holdfast.ts'
@@ -12,7 +14,11 @@ import { PROJECT } from './peers.ts'
 
 /** What is raced: Holdfast by adapter and store, or express-session with connect-redis. */
 export type Target =
-  | { readonly kind: 'holdfast'; readonly adapter: 'express' | 'fastify'; readonly store: 'lmdb' | 'redis' }
+  | {
+      readonly kind: 'holdfast'
+      readonly adapter: 'express' | 'fastify'
+      readonly store: 'lmdb' | 'redis' | 'sentinel' | 'cluster'
+    }
   | { readonly kind: 'express-session' }
 
 export interface SiteOptions {
@@ -105,6 +111,10 @@ function setupOf(target: Target, store: string, options: SiteOptions): HoldfastS
 async function openStore(target: Target): Promise<{ url: string; close(): Promise<void> }> {
   if (target.kind === 'express-session' || target.store === 'redis') {
     const redis = await startRedisServer()
+    return { url: redis.url, close: () => redis.stop() }
+  }
+  if (target.store !== 'lmdb') {
+    const redis = await (target.store === 'sentinel' ? startSentinels() : startCluster())
     return { url: redis.url, close: () => redis.stop() }
   }
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-race-'))

@@ -6,13 +6,14 @@
  * app.use(holdfast(sessions))
  * ```
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { refuseUnknown } from '../core/options.ts'
 import type { RequestFacts } from '../core/request.ts'
+import { isExactPath } from '../csrf/exact-path.ts'
 import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { answerToCallback } from './callback.ts'
-import { factsOf } from './facts.ts'
+import { factsOf, routedPath, type RoutedRequest } from './facts.ts'
 import {
   answerWith,
   EVERY_ROUTE,
@@ -25,7 +26,8 @@ import {
   settingsFor,
   someMountsOf,
 } from './mount.ts'
-import { dangerouslySkipCsrf, type SkippedRoute } from './skip-csrf.ts'
+import { dangerouslySkipCsrf, type Exemptions, exemptionsOf, type SkippedRoute } from './skip-csrf.ts'
+import { watchMethod } from './watched-method.ts'
 
 export type { ErrorHandling, RouteOptions } from './mount.ts'
 export { dangerouslySkipCsrf, type SkippedRoute } from './skip-csrf.ts'
@@ -41,8 +43,7 @@ declare global {
 }
 
 /** What Express gives to a middleware, as far as it is used here. */
-export interface ExpressRequest extends IncomingMessage {
-  readonly originalUrl?: string
+export interface ExpressRequest extends RoutedRequest {
   readonly body?: unknown
 }
 
@@ -56,16 +57,16 @@ export interface ExpressOptions {
   readonly errors?: ErrorHandling | undefined
   /**
    * Routes with a body parser of their own, which call `csrf()` after it: `'POST /upload'`, or `'/upload'` for every
-   * method. Exact paths, as the browser sends them. A route listed here that does not call `csrf()` is refused.
+   * method. Exact paths, as the router sees them. A route listed here that does not call `csrf()` is refused.
    */
   readonly checkLater?: readonly string[] | undefined
-  /** Routes that are not checked for forgery, each with its reason. Exact methods and paths. */
+  /** Routes that are not checked for forgery, each with its reason. Exact methods and paths, as the router sees them. */
   readonly [dangerouslySkipCsrf]?: readonly SkippedRoute[] | undefined
 }
 
 /** Session and CSRF for every route below. Throws `OptionsError`. */
 export function holdfast<Data extends object>(sessions: Sessions<Data>, options: ExpressOptions = {}): Middleware {
-  const { as, forwards, skips, waits } = resolve(options)
+  const { as, forwards, exemptions, waits } = resolve(options)
   const { callbacks } = settingsFor(sessions)
 
   return function holdfastSession(request, response, next) {
@@ -74,7 +75,7 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
     if (seen?.route.session === false || seen?.some((mounted) => mounted.isOf(sessions)) === true) return next()
 
     const url = request.originalUrl ?? request.url ?? '/'
-    const facts = factsOf(request, url)
+    const facts = factsOf(request, routedPath(request))
     const again = answerToCallback(facts, callbacks, url, request.body)
     if (again !== undefined) return send(again, response)
 
@@ -82,9 +83,12 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
     ;(request as unknown as Record<string, unknown>)[as] = mounted.session
     const refuse = (error: unknown): void => refuseWith(error, { request, response, next, forwards })
     const enter = (): void => {
-      const refusal = skips(facts)
-        ? undefined
-        : refusalOf(() => (waits(facts) ? mounted.checkLater() : mounted.check(request.body)))
+      const refusal = refusalOf(() => {
+        if (exemptions(request.method, facts.path)) mounted.exempt(exemptions)
+        else if (waits(facts)) mounted.checkLater()
+        else mounted.check(request.body)
+      })
+      if (!mounted.checked) watchMethod(request)
       if (refusal === undefined) next()
       else refuse(refusal)
     }
@@ -142,7 +146,7 @@ const WITHOUT_SESSION: PropertyDescriptor = {
 interface Resolved {
   readonly as: string
   readonly forwards: boolean
-  skips(facts: RequestFacts): boolean
+  readonly exemptions: Exemptions
   waits(facts: RequestFacts): boolean
 }
 
@@ -154,30 +158,19 @@ function resolve(options: ExpressOptions): Resolved {
   if (errors !== 'answer' && errors !== 'forward')
     throw new OptionsError('errors', "errors must be 'answer' or 'forward'.")
   const later = new Set(checkLater.map(checkedLater))
-  const exempt = new Set(skipped.map(checkedSkip))
   return {
     as,
     forwards: errors === 'forward',
     waits: ({ method, path }) => later.size > 0 && (later.has(path) || later.has(`${method} ${path}`)),
-    skips: ({ method, path }) => exempt.size > 0 && exempt.has(`${method} ${path}`),
+    exemptions: exemptionsOf(skipped),
   }
 }
 
 function checkedLater(entry: string): string {
-  if (typeof entry === 'string' && /^(?:[A-Z]+ )?\/[^\s?#]*$/.test(entry)) return entry
+  if (typeof entry === 'string' && isExactPath(entry.replace(/^[A-Z]+(?:-[A-Z]+)* /, ''))) return entry
   throw new OptionsError(
     'checkLater',
     "checkLater lists exact paths, such as '/upload' or 'POST /upload', without query or pattern.",
-  )
-}
-
-function checkedSkip({ method, path, reason }: SkippedRoute): string {
-  const exact =
-    typeof method === 'string' && /^[A-Z]+$/.test(method) && typeof path === 'string' && /^\/[^\s?#]*$/.test(path)
-  if (exact && typeof reason === 'string' && reason.trim() !== '') return `${method} ${path}`
-  throw new OptionsError(
-    'dangerouslySkipCsrf',
-    "[dangerouslySkipCsrf] lists routes as { method: 'POST', path: '/webhook', reason: 'signed with HMAC' }: exact, and with a reason.",
   )
 }
 

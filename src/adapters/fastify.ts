@@ -18,7 +18,7 @@ import { resubmission } from './callback.ts'
 import { factsOf } from './facts.ts'
 import { privateCacheControl, REPRESENTATION } from './head.ts'
 import { type ErrorHandling, mount, type Mount, type RouteOptions, settingsFor, someMountsOf } from './mount.ts'
-import { dangerouslySkipCsrf } from './skip-csrf.ts'
+import { checkReason, dangerouslySkipCsrf } from './skip-csrf.ts'
 
 export type { ErrorHandling, RouteOptions } from './mount.ts'
 export { dangerouslySkipCsrf } from './skip-csrf.ts'
@@ -173,7 +173,7 @@ export async function holdfast(app: FastifyInstance, options: FastifyOptions): P
       return registration.session(this)
     },
   })
-  app.addHook('onRoute', ({ config }) => checkRoute(config?.holdfast))
+  app.addHook('onRoute', ({ url, config }) => checkRoute(url, config?.holdfast))
   // A hook that neither calls back nor answers a promise is waited for: what has nothing to wait for calls back at once.
   app.addHook('onRequest', (request, reply, next) => {
     const opening = registration.open(request, reply)
@@ -204,12 +204,16 @@ export function verifyCsrf(request: FastifyRequest, body: unknown): void {
 }
 
 /** Throws for what a route cannot say, when the route is declared. */
-function checkRoute(route: FastifyRouteOptions | undefined): void {
+function checkRoute(url: string, route: FastifyRouteOptions | undefined): void {
   if (route === undefined) return
   refuseUnknown('config.holdfast.', route, { session: 0, fresh: 0, touch: 0, signOut: 0, csrf: 0 })
-  const reason = route[dangerouslySkipCsrf]
-  if (reason === undefined || (typeof reason === 'string' && reason.trim() !== '')) return
-  throw new OptionsError('dangerouslySkipCsrf', "[dangerouslySkipCsrf] needs a reason, such as 'signed with HMAC'.")
+  if (route[dangerouslySkipCsrf] === undefined) return
+  checkReason(route[dangerouslySkipCsrf])
+  if (url.includes('*'))
+    throw new OptionsError(
+      'dangerouslySkipCsrf',
+      `[dangerouslySkipCsrf] stands at ${url}, which is any number of paths: give the exempt one a route of its own.`,
+    )
 }
 
 const EVERY_ROUTE: FastifyRouteOptions = {}

@@ -1,7 +1,7 @@
 /** One manager on one request of node:http: what all adapters for it do in the same way. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Settings } from '../core/options.ts'
-import type { RequestFacts } from '../core/request.ts'
+import { isSafe, type RequestFacts } from '../core/request.ts'
 import { beginVisit, settingsOf } from '../core/sessions.ts'
 import { UNPARSED, type Settled, type Visit } from '../core/visit.ts'
 import { type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
@@ -10,6 +10,7 @@ import { type Answer, answerFor } from './answer.ts'
 import { guardResponse } from './guarded-response.ts'
 import { Hold, type SettlingVisit } from './held-response.ts'
 import { isOutgoing } from './outgoing.ts'
+import type { Exemptions } from './skip-csrf.ts'
 
 /** Who answers when something is refused or fails: the adapter, or the application, which gets the error. */
 export type ErrorHandling = 'answer' | 'forward'
@@ -44,6 +45,8 @@ export function settingsFor(sessions: object): Settings {
   throw new OptionsError('sessions', 'sessions must be what createSessions() answered.')
 }
 
+const NO_EXEMPTIONS: Exemptions = () => false
+
 export class Mount<Data extends object> implements SettlingVisit {
   readonly visit: Visit<Data>
   /** Whether the application wants the errors. */
@@ -51,7 +54,10 @@ export class Mount<Data extends object> implements SettlingVisit {
   /** What holds the response; nothing where it cannot be held (HTTP/2). */
   hold: Hold | undefined
   readonly #sessions: Sessions<Data>
+  readonly #facts: RequestFacts
   readonly #response: ServerResponse
+  #exemptions: Exemptions = NO_EXEMPTIONS
+  #checked = false
   #pending = false
   #settled = false
 
@@ -62,6 +68,7 @@ export class Mount<Data extends object> implements SettlingVisit {
     forwards: boolean,
   ) {
     this.#sessions = sessions
+    this.#facts = facts
     this.#response = response
     this.forwards = forwards
     this.visit = beginVisit(sessions, facts, owner ?? request)
@@ -109,9 +116,27 @@ export class Mount<Data extends object> implements SettlingVisit {
     return this.visit.open(route)
   }
 
+  /** Whether the request was judged as one that changes something, or is going to be. */
+  get checked(): boolean {
+    return this.#checked
+  }
+
+  /** Lets the request pass unchecked, as long as it stays what these exemptions name. */
+  exempt(exemptions: Exemptions): void {
+    this.#exemptions = exemptions
+  }
+
   /** The CSRF check, now that the body is known; `undefined` where nobody has parsed it. */
   check(body: unknown): void {
+    this.#checked = !isSafe(this.#facts.method) || this.#facts.upgrade === true
     this.visit.check(body === undefined ? UNPARSED : body)
+  }
+
+  /** Somebody gives the request another method: what was let pass as it was is checked as what it becomes. Throws `CsrfError`. */
+  becomes(method: string, body: unknown): void {
+    if (this.#checked || isSafe(method) || this.#exemptions(method, this.#facts.path)) return
+    this.visit.check(body === undefined ? UNPARSED : body, method)
+    this.#checked = true
   }
 
   /**
@@ -120,6 +145,7 @@ export class Mount<Data extends object> implements SettlingVisit {
    */
   checkLater(): void {
     this.#pending = this.visit.defer()
+    this.#checked = this.#pending
   }
 
   /** Makes the check that was left for later. */

@@ -22,7 +22,8 @@ import type { HoldfastError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { factsOf } from './facts.ts'
 import { mount, type RouteOptions, someMountsOf } from './mount.ts'
-import { dangerouslySkipCsrf } from './skip-csrf.ts'
+import { checkReason, dangerouslySkipCsrf } from './skip-csrf.ts'
+import { watchMethod } from './watched-method.ts'
 
 export { type Answer, answerFor } from './answer.ts'
 export { answerWith } from './mount.ts'
@@ -49,11 +50,14 @@ export async function attach<Data extends object>(
   response: ServerResponse,
   options: AttachOptions = {},
 ): Promise<Session<Data>> {
+  const reason = options[dangerouslySkipCsrf]
+  if (reason !== undefined) checkReason(reason)
   const mounted = mount(sessions, factsOf(request), { request, response }, options.forward)
   await mounted.open(options)
-  if (options[dangerouslySkipCsrf] !== undefined) return mounted.session
+  if (reason !== undefined) return mounted.session
   if (options.csrf === 'later') mounted.checkLater()
   else mounted.check(options.body)
+  if (!mounted.checked) watchMethod(request)
   return mounted.session
 }
 

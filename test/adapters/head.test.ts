@@ -55,6 +55,11 @@ describe('the path that the router sees', () => {
     ['http://shop.example/a?b', '/a'],
     ['http://shop.example', '/'],
     ['*', '*'],
+    ['', '/'],
+    ['HTTPS://shop.example:443?x=/y', '/'],
+    ['http://shop.example#/a', 'http://shop.example#/a'],
+    ['http://shop.example\\/a', 'http://shop.example\\/a'],
+    ['javascript://shop.example/a', 'javascript://shop.example/a'],
     ['//evil.example/a', '//evil.example/a'],
   ])('%s: %s', (url, path) => {
     expect(pathOf(url)).toBe(path)

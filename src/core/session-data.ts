@@ -23,8 +23,17 @@ export interface PendingData<Data extends object> {
   /** Whether there is anything to save. */
   readonly changed: boolean
   readonly mine: Data
-  /** The data with these changes made on what is stored (`undefined`: nothing), and where both changed the same place. */
-  on(payload: Uint8Array | undefined): { readonly data: Data; readonly conflicts: readonly string[] }
+  /** The data with these changes made on what is stored (`undefined`: nothing). */
+  on(payload: Uint8Array | undefined): Made<Data>
+}
+
+/** Data that changes were made on. */
+export interface Made<Data extends object> {
+  readonly data: Data
+  /** Places that both sides changed. */
+  readonly conflicts: readonly string[]
+  /** Whether the data are just as the request has them, because nobody else had changed any. */
+  readonly own?: boolean
 }
 
 /** Who wants to know that data cannot be decoded. */
@@ -77,7 +86,8 @@ export class SessionData<Data extends object> {
       changed,
       mine,
       on: (payload) => {
-        if (payload === undefined || sameBytes(payload, loaded)) return { data: clone(mine), conflicts: [] }
+        if (payload === undefined || sameBytes(payload, loaded))
+          return { data: clone(mine), conflicts: [], own: changed }
         const theirs = decode(payload)
         if (!changed) return { data: theirs as Data, conflicts: [] }
         const { value, conflicts } = merge(base, mine, theirs, { whole: this.#rules.whole })
@@ -97,9 +107,12 @@ export class SessionData<Data extends object> {
     }
   }
 
-  /** Takes over what is stored now. Changes made since `pending` was called stay, and stay unsaved. */
-  rebase(payload: Uint8Array, pending: PendingData<Data>): void {
-    if (this.#value === undefined) {
+  /**
+   * Takes over what is stored now. Changes made since `pending` was called stay, and stay unsaved. `own`: what is stored
+   * is what `pending` had, so that there is nothing to take over.
+   */
+  rebase(payload: Uint8Array, pending: PendingData<Data>, own = false): void {
+    if (this.#value === undefined || own) {
       this.#payload = payload
       this.#baseline = undefined
       return

@@ -205,6 +205,7 @@ export class SessionWork<Data extends object> {
       const { id, known } = holding === undefined ? this.identity.visitor() : { id: holding.id, known: true }
       const { selector } = id
       let conflicts: readonly string[] = []
+      let own: Uint8Array | undefined
       const committed = await this.#services.commits.submit(
         selector,
         (record) => {
@@ -214,12 +215,14 @@ export class SessionWork<Data extends object> {
           if (!pending.changed && record !== undefined) return alter(entry, now)
           const made = pending.on(record?.payload)
           conflicts = made.conflicts
-          return alter({ ...entry, payload: this.data.encode(made.data) }, now)
+          const payload = this.data.encode(made.data)
+          own = made.own === true ? payload : undefined
+          return alter({ ...entry, payload }, now)
         },
         holding?.bytes,
         durability ?? this.#services.settings.durability,
       )
-      if (!('gone' in committed)) return this.#saved(pending, committed, conflicts, fresh)
+      if (!('gone' in committed)) return this.#saved(pending, committed, { conflicts, own }, fresh)
       const collided = !known && committed.gone !== 'absent'
       if (!collided || attempt >= COLLISIONS_MOST) return this.#gone(pending, committed)
       channels.collision.publish({ what: 'selector' })
@@ -293,14 +296,14 @@ export class SessionWork<Data extends object> {
   #saved(
     pending: PendingData<Data>,
     committed: Exclude<Committed, Gone>,
-    conflicts: readonly string[],
+    { conflicts, own }: { readonly conflicts: readonly string[]; readonly own: Uint8Array | undefined },
     fresh?: Verifier,
   ): Written {
     const { record, bytes, done, durable } = committed
     const first = this.identity.holding === undefined
     this.identity.learn(record, bytes, fresh)
     if (!durable && !first && fresh === undefined) this.identity.withhold()
-    this.data.rebase(record.payload, pending)
+    this.data.rebase(record.payload, pending, record.payload === own)
     const { handle, holding } = this.identity
     if (holding !== undefined) {
       this.#services.touches.written(holding.id.selector)

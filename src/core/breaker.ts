@@ -36,7 +36,9 @@ export interface BreakerSettings {
 export class Breaker {
   /** How many calls were answered: counted by whoever gets an answer. */
   answers = 0
-  #state: 'closed' | 'suspected' | 'open' = 'closed'
+  /** Whether calls fail at once. A field, because every call looks at it. */
+  open = false
+  #suspected = false
   readonly #settings: BreakerSettings
   /** Failures in a row, and how many calls had been answered at the last of them. */
   #failures = 0
@@ -55,10 +57,6 @@ export class Breaker {
     this.#settings = settings
   }
 
-  get open(): boolean {
-    return this.#state === 'open'
-  }
-
   get stats(): BreakerStats {
     return { open: this.open, opened: this.#opened, refused: this.#refused }
   }
@@ -70,7 +68,7 @@ export class Breaker {
     this.#failures = this.answers === this.#answersThen ? this.#failures + 1 : 1
     this.#answersThen = this.answers
     if (silent) this.#openUp(0)
-    else if (this.#state === 'closed' && this.#failures >= SUSPICIOUS && performance.now() >= this.#trustedUntil)
+    else if (!this.#suspected && this.#failures >= SUSPICIOUS && performance.now() >= this.#trustedUntil)
       void this.#suspect()
   }
 
@@ -93,12 +91,12 @@ export class Breaker {
   }
 
   async #suspect(): Promise<void> {
-    this.#state = 'suspected'
+    this.#suspected = true
     const well = await this.#probe()
+    this.#suspected = false
     // A silent call may have opened it meanwhile.
-    if (this.#stopped || this.#state !== 'suspected') return
+    if (this.#stopped || this.open) return
     if (!well) return this.#openUp(1)
-    this.#state = 'closed'
     this.#failures = 0
     this.#trustedUntil = performance.now() + TRUSTED_FOR
   }
@@ -106,7 +104,7 @@ export class Breaker {
   #openUp(attempt: number): void {
     const now = performance.now()
     if (now - this.#closedAt > SETTLED_AFTER) this.#attempt = attempt
-    this.#state = 'open'
+    this.open = true
     this.#openedAt = now
     this.#opened++
     this.#tell('open', 'does not answer: calls fail at once until it does.')
@@ -123,7 +121,7 @@ export class Breaker {
     const well = await this.#probe()
     if (this.#stopped) return
     if (!well) return this.#wait()
-    this.#state = 'closed'
+    this.open = false
     this.#failures = 0
     this.#closedAt = performance.now()
     this.#tell('closed', `answers again, after ${((this.#closedAt - this.#openedAt) / 1000).toFixed(1)} s.`)

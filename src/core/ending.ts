@@ -75,10 +75,10 @@ export function endOfPresented(services: Services, id: GenuineId): End<Durable> 
   }
 }
 
-/** Takes an ended visit out of its user's index. If that fails, the index forgets the entry by itself. */
-export async function withdraw({ store }: Services, userId: string, selector: Selector): Promise<void> {
+/** Takes a visit that is over out of its user's index; with `until`, only what was entered by then. If that fails, the index forgets the entry by itself. */
+export async function withdraw({ store }: Services, userId: string, selector: Selector, until?: number): Promise<void> {
   try {
-    await store.withdraw(userId, selector)
+    await store.withdraw(userId, selector, until)
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error
   }

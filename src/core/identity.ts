@@ -164,7 +164,9 @@ export class Identity {
       return overBy(this.#services, record, now) ?? record
     }
     const { id, known } = this.visitor()
-    if (record === undefined) return firstRecord(this.#services, id, known, new Uint8Array(), now)
+    // What begins after a revocation of everything is not of its time, even within the same millisecond.
+    const begun = Math.max(now, this.#services.heartbeat.epoch + 1)
+    if (record === undefined) return firstRecord(this.#services, id, known, new Uint8Array(), begun)
     const standing = standingOf(record, id.hash, now)
     const ours = known && record.epoch === 0 && (standing === 'current' || standing === 'previous')
     return ours ? record : { gone: 'superseded' }

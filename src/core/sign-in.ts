@@ -3,10 +3,12 @@ import { LimitError, OptionsError } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import { carriedData, type Carry } from './carried-data.ts'
 import { withdraw } from './ending.ts'
-import { endedMarker } from './record.ts'
+import type { Holding } from './identity.ts'
+import { endMeant } from './judged-end.ts'
 import type { Services } from './services.ts'
 import { freshVerifier } from './session-id.ts'
 import type { SessionWork, Written } from './session-work.ts'
+import type { Selector } from './store.ts'
 import { raised } from './succession.ts'
 
 /** Signs in, where the visit was lost meanwhile on a new one. Throws `UnconfirmedError` where the sign-in is stored and not confirmed. */
@@ -22,6 +24,7 @@ export async function signIn<Data extends object>(
   // Whose the loaded data are, also where the session was lost on the way.
   const other = identity.owner
   const carried = other === undefined || other === userId ? carry : 'drop'
+  const entry = other === undefined || other === userId ? undefined : await entryOf(services, other, before)
   let written = identity.detached ? undefined : await enter(work, services, userId, carried)
   if (written === undefined) {
     identity.startOver()
@@ -30,10 +33,23 @@ export async function signIn<Data extends object>(
     written = await enter(work, services, userId, kept)
     if (written === undefined) throw work.over()
   }
-  if (before !== undefined && other !== undefined && other !== userId)
-    await withdraw(services, other, before.id.selector)
+  // Only where this request took the visit over, and only the entry from before: its user may have come back to it.
+  if (entry !== undefined && other !== undefined && identity.holding?.id.selector === entry.selector)
+    await withdraw(services, other, entry.selector, entry.since)
   channels.lifecycle.publish({ handle: identity.handle, what: 'signed-in' })
   work.acknowledge(written)
+}
+
+/** The entry of a visit in its user's index. */
+async function entryOf(
+  { store }: Services,
+  userId: string,
+  holding: Holding | undefined,
+): Promise<{ readonly selector: Selector; readonly since: number } | undefined> {
+  if (holding === undefined) return undefined
+  const { entries, now } = await store.roll(userId)
+  const entry = entries.find(({ selector }) => selector === holding.id.selector)
+  return entry === undefined ? undefined : { selector: entry.selector, since: now - entry.age }
 }
 
 /** `undefined`: the visit is over, or another's. */
@@ -43,12 +59,12 @@ async function enter<Data extends object>(
   userId: string,
   carry: Carry,
 ): Promise<Written | undefined> {
-  const { store, settings, random } = services
+  const { store, settings, random, heartbeat } = services
   const { identity } = work
   const lifetime = settings.timers.absolute + settings.maxRequestTime
   const selector = (identity.holding?.id ?? identity.visitor().id).selector
   const { notBefore, now: storeNow } = await store.enroll(userId, selector, lifetime)
-  const signedInAt = Math.max(Math.floor(storeNow), notBefore + 1)
+  const signedInAt = Math.max(Math.floor(storeNow), notBefore + 1, heartbeat.epoch + 1)
   const verifier = freshVerifier(random)
   const written = await work.write(
     carriedData(work.data, carry),
@@ -66,7 +82,13 @@ async function enter<Data extends object>(
   try {
     const after = await store.enroll(userId, entered, lifetime)
     if (after.notBefore < signedInAt) return written
-    await store.end(entered, endedMarker('revoked'), settings.maxRequestTime, { user: userId })
+    await endMeant(store, {
+      selector: entered,
+      user: userId,
+      reason: 'revoked',
+      markerTime: settings.maxRequestTime,
+      means: (record) => record.signedInAt === signedInAt,
+    })
   } catch (error) {
     // Nobody has looked whether the user was revoked meanwhile: this answer takes no id along.
     identity.lose()

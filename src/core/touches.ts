@@ -4,8 +4,8 @@
  */
 import type { Clock } from './clock.ts'
 import { isBarred, timeToLive, touchInterval, type Timers } from './expiry.ts'
+import { endMeant } from './judged-end.ts'
 import type { LiveRecord } from './live-record.ts'
-import { endedMarker } from './record.ts'
 import type { Selector, Store } from './store.ts'
 
 const REMEMBERED_MOST = 50_000
@@ -89,8 +89,7 @@ export class Touches {
     const { store, timers, clock, ended, touched } = this.#settings
     if (what.move) this.#moved.note(selector)
     if (what.look) this.#looked.note(selector)
-    if (what.look && record.userId !== undefined && (await this.#isBarred(record.userId, record))) {
-      await store.end(selector, endedMarker('revoked'), this.#settings.markerTime, { user: record.userId })
+    if (what.look && record.userId !== undefined && (await this.#endBarred(selector, record, record.userId))) {
       ended(selector)
       return false
     }
@@ -103,9 +102,13 @@ export class Touches {
     return true
   }
 
-  async #isBarred(userId: string, record: LiveRecord): Promise<boolean> {
-    const { notBefore } = await this.#settings.store.roll(userId)
-    return isBarred(record, notBefore)
+  /** Ends what a revocation of its user has missed. Who has signed in to the visit since is not meant. */
+  async #endBarred(selector: Selector, record: LiveRecord, user: string): Promise<boolean> {
+    const { store, markerTime } = this.#settings
+    const { notBefore } = await store.roll(user)
+    if (!isBarred(record, notBefore)) return false
+    const means = (found: LiveRecord): boolean => isBarred(found, notBefore)
+    return (await endMeant(store, { selector, user, reason: 'revoked', markerTime, means })) !== undefined
   }
 
   /** Resolves when no touch is under way. */

@@ -14,13 +14,14 @@ import { endOrKeep, withdraw } from './ending.ts'
 import { decode } from './codec.ts'
 import { absoluteDeadline, isBarred, touchInterval } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
-import { endedMarker } from './record.ts'
+import { endMeant, type Meant } from './judged-end.ts'
 import { overBy } from './resolution.ts'
+import { rosterOf, type LiveEntry } from './roster.ts'
 import type { Services } from './services.ts'
 import { SessionData, type DataRules } from './session-data.ts'
 import { handleOf } from './session-id.ts'
 import { refusePromise } from './carried-data.ts'
-import type { Durable, RecordBytes, Selector } from './store.ts'
+import type { Durable, Selector } from './store.ts'
 
 /** How far ahead of a revocation the session that it spares is moved, in milliseconds. */
 const SPARED_AHEAD = 5_000
@@ -28,13 +29,6 @@ const SPARE_ATTEMPTS = 3
 
 /** Whether there was something of the user's to end, and whether its end is durable. */
 type Revoked = { readonly ended: boolean } & Durable
-
-interface Entry {
-  readonly selector: Selector
-  readonly record: LiveRecord
-  readonly bytes: RecordBytes
-  readonly handle: string
-}
 
 export class Users<Data extends object> {
   readonly #services: Services
@@ -46,29 +40,35 @@ export class Users<Data extends object> {
   }
 
   async list(userId: string): Promise<SessionSummary<Data>[]> {
-    const entries = await this.#entries(userId)
+    const { live: entries } = await rosterOf(this.#services, userId)
     const summaries = await Promise.all(entries.map((entry) => this.#summary(entry)))
     return summaries.toSorted((left, right) => right.signedInAt.getTime() - left.signedInAt.getTime())
   }
 
   async revoke(userId: string, handle: string): Promise<Revoked> {
     const entry = await this.#find(userId, handle)
-    return entry === undefined ? { ended: false, durable: true } : this.#revoke(userId, entry.selector, entry.record)
+    if (entry === undefined) return { ended: false, durable: true }
+    const { selector, record } = entry
+    // Who signed in to the visit meanwhile has another epoch, and another handle.
+    return this.#revoke(userId, selector, record, ({ epoch }) => epoch === record.epoch)
   }
 
-  /** Bars what was signed in until now, then ends it. The spared session is moved ahead of the bar first. */
+  /** Bars what was signed in until now, then ends it, and not who signs in from now on. The spared session is moved ahead of the bar first. */
   async revokeUser(userId: string, except?: string): Promise<{ readonly ended: number } & Durable> {
     const { store } = this.#services
     const found = except === undefined ? undefined : await this.#find(userId, except)
     const spared = found !== undefined && (await this.#spare(userId, found)) ? found : undefined
-    const { entries, durable: barred } = await store.bar(userId, this.#lifetime)
-    let [ended, durable] = [0, barred]
+    const { entries, notBefore, durable: told } = await store.bar(userId, this.#lifetime)
+    // The one that is spared says so in its record, which somebody may have signed in to since.
+    const barred = (record: LiveRecord): boolean => isBarred(record, notBefore)
+    const signedInBefore = ({ signedInAt }: LiveRecord): boolean => (signedInAt ?? 0) <= notBefore
+    let [ended, durable] = [0, told]
     let pending: EndPendingError | undefined
     for (const { selector } of entries) {
-      if (selector === spared?.selector) continue
+      const means = selector === spared?.selector ? barred : signedInBefore
       try {
         const standing = await this.#peek(selector)
-        const one = await this.#revoke(userId, selector, 'record' in standing ? standing.record : undefined)
+        const one = await this.#revoke(userId, selector, 'record' in standing ? standing.record : undefined, means)
         if (one.ended && 'record' in standing) ended++
         durable &&= one.durable
       } catch (error) {
@@ -113,31 +113,11 @@ export class Users<Data extends object> {
     return timers.absolute + maxRequestTime
   }
 
-  /** The user's live sessions. An entry without a record is dropped, once no write that is still under way can bring the record. */
-  async #entries(userId: string): Promise<Entry[]> {
-    const { store, clock, settings, ends } = this.#services
-    const { entries, notBefore } = await store.roll(userId)
-    const found: Entry[] = []
-    for (const { selector, age } of entries) {
-      if (ends.isPending(selector)) continue
-      const standing = standingOf(await store.load(selector))
-      if ('gone' in standing) {
-        if (age > settings.maxRequestTime) await store.withdraw(userId, selector)
-        continue
-      }
-      const { record, bytes } = standing
-      const theirs = record.userId === userId && !isBarred(record, notBefore)
-      if (theirs && overBy(this.#services, record, clock.now()) === undefined)
-        found.push({ selector, record, bytes, handle: handleOf(selector, record.epoch) })
-    }
-    return found
+  async #find(userId: string, handle: string): Promise<LiveEntry | undefined> {
+    return (await rosterOf(this.#services, userId)).live.find((entry) => entry.handle === handle)
   }
 
-  async #find(userId: string, handle: string): Promise<Entry | undefined> {
-    return (await this.#entries(userId)).find((entry) => entry.handle === handle)
-  }
-
-  async #summary({ selector, record, handle }: Entry): Promise<SessionSummary<Data>> {
+  async #summary({ selector, record, handle }: LiveEntry): Promise<SessionSummary<Data>> {
     const { store, clock, settings } = this.#services
     const remaining = await store.remaining(selector)
     const now = clock.now()
@@ -176,30 +156,31 @@ export class Users<Data extends object> {
   }
 
   /** Ends one session of the user, now or when the store is back. */
-  #revoke(userId: string, selector: Selector, record: LiveRecord | undefined): Promise<Revoked> {
+  #revoke(userId: string, selector: Selector, record: LiveRecord | undefined, means: Meant['means']): Promise<Revoked> {
     const { clock, settings } = this.#services
     const { timers } = settings
     return endOrKeep(this.#services, 'revoked', {
       selector,
       handle: record === undefined ? undefined : handleOf(selector, record.epoch),
       until: record === undefined ? clock.now() + timers.absolute : absoluteDeadline(record, timers),
-      write: () => this.#end(userId, selector, 'revoked'),
+      write: () => this.#end(userId, selector, means),
     })
   }
 
   /** What is not this user's (yet) keeps its entry: a sign-in may be about to make it so. */
-  async #end(userId: string, selector: Selector, reason: EndReason): Promise<Revoked> {
+  async #end(userId: string, selector: Selector, means: Meant['means']): Promise<Revoked> {
     const { store, settings, watchers } = this.#services
-    const swap = await store.end(selector, endedMarker(reason), settings.maxRequestTime, { user: userId })
-    if (!swap.done) return { ended: false, durable: true }
+    const markerTime = settings.maxRequestTime
+    const end = await endMeant(store, { selector, user: userId, reason: 'revoked', markerTime, means })
+    if (end === undefined) return { ended: false, durable: true }
     watchers.ended(selector)
     channels.lifecycle.publish({ what: 'revoked' })
     await withdraw(this.#services, userId, selector)
-    return { ended: true, durable: swap.durable }
+    return { ended: true, durable: end.durable }
   }
 
   /** Answers whether the session is there to be spared. */
-  async #spare(userId: string, { selector, bytes, record }: Entry): Promise<boolean> {
+  async #spare(userId: string, { selector, bytes, record }: LiveEntry): Promise<boolean> {
     for (let attempt = 0; attempt < SPARE_ATTEMPTS; attempt++) {
       const { now } = await this.#services.store.epoch()
       const sparedAt = now + SPARED_AHEAD

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
+import { beginVisit } from '../../src/core/sessions.ts'
 import { HEARTBEAT } from '../../src/core/selectors.ts'
 import { Browser, deployment, type Deployment } from '../support/core-browser.ts'
 import { around, gate, pause, standstill } from '../support/paused-store.ts'
@@ -30,15 +31,55 @@ describe('an index entry', () => {
     const broken = around(store, 'replace', () => Promise.reject(new Error('connection reset')))
     await expect(browser.visit(servers[0]!, (session) => session.signIn('u1'))).rejects.toMatchObject({ status: 503 })
     broken()
-    const ending = pause(store, 'end', 'after')
+    const looking = pause(store, 'load', 'after')
     const revoking = servers[1]!.revokeUser('u1')
-    await ending.reached
+    await looking.reached
     await browser.visit(servers[0]!, (session) => session.signIn('u1'))
-    ending.goOn()
+    looking.goOn()
     expect(await revoking).toMatchObject({ ended: 0 })
     expect(await browser.visit(servers[0]!, (session) => session.userId)).toBe('u1')
     expect(await servers[1]!.revokeUser('u1')).toEqual({ ended: 1, durable: true })
     expect(await browser.visit(servers[0]!, (session) => session.userId)).toBeUndefined()
+  })
+
+  it('that leads nowhere for longer than any request lasts is dropped, and not what a sign-in entered meanwhile (I12)', async () => {
+    const { servers, clock, store } = await deployment()
+    const browser = new Browser()
+    await browser.visit(servers[0]!, (session) => session.csrf.token())
+    const selector = selectorOf(browser, 'visit')
+    const broken = around(store, 'create', () => Promise.reject(new Error('connection reset')))
+    await expect(browser.visit(servers[0]!, (session) => session.signIn('u1'))).rejects.toMatchObject({ status: 503 })
+    broken()
+    clock.forward(14 * 60_000)
+    expect(await servers[1]!.list('u1')).toEqual([])
+    expect((await store.roll('u1')).entries).toMatchObject([{ selector }])
+    clock.forward(2 * 60_000)
+    const dropping = pause(store, 'withdraw', 'before')
+    const listing = servers[1]!.list('u1')
+    await dropping.reached
+    await browser.visit(servers[0]!, (session) => session.signIn('u1'))
+    dropping.goOn()
+    await listing
+    expect(await servers[1]!.list('u1')).toHaveLength(1)
+    clock.forward(16 * 60_000)
+    await browser.visit(servers[0]!, (session) => session.signIn('u2'))
+    await store.enroll('u1', selector, 3_600_000)
+    clock.forward(16 * 60_000)
+    expect(await servers[1]!.list('u1')).toEqual([])
+    expect((await store.roll('u1')).entries).toEqual([])
+  })
+
+  it('of a user who came back to a visit that another had taken over outlives that one’s late withdrawal (I12)', async () => {
+    const { servers, store } = await deployment({ storeDeadline: '30ms' })
+    const browser = new Browser()
+    await browser.visit(servers[0]!, (session) => session.signIn('u1'))
+    const withdrawing = pause(store, 'withdraw', 'before')
+    await browser.visit(servers[0]!, (session) => session.signIn('u2'))
+    await browser.visit(servers[1]!, (session) => session.signIn('u1'))
+    withdrawing.goOn()
+    await standstill()
+    expect(await servers[0]!.list('u1')).toHaveLength(1)
+    expect(await servers[1]!.revokeUser('u1')).toMatchObject({ ended: 1 })
   })
 
   it('that a fail-over lost is no way around a revocation for longer than a touch interval, also for a session that writes all the time (I12)', async () => {
@@ -52,6 +93,48 @@ describe('an index entry', () => {
     }
     clock.forward(60_000)
     expect(await browser.visit(servers[0]!, (session) => session.userId)).toBeUndefined()
+  })
+})
+
+describe('who signs in again', () => {
+  it('while a revocation goes through the sessions from before is not ended by it (I12)', async () => {
+    const { servers, store, browser } = await signedIn()
+    const barring = pause(store, 'bar', 'after')
+    const revoking = servers[1]!.revokeUser('u1')
+    await barring.reached
+    await browser.visit(servers[0]!, (session) => session.signIn('u1'))
+    barring.goOn()
+    expect(await revoking).toMatchObject({ ended: 0 })
+    expect(await browser.visit(servers[0]!, (session) => session.userId)).toBe('u1')
+  })
+
+  it('is not ended by revoke, which was given the handle from before (I12)', async () => {
+    const { servers, store, browser, handle } = await signedIn()
+    const looking = pause(store, 'load', 'after')
+    const revoking = servers[1]!.revoke('u1', handle)
+    await looking.reached
+    await browser.visit(servers[0]!, (session) => session.signIn('u1'))
+    looking.goOn()
+    expect(await revoking).toMatchObject({ ended: false })
+    expect(await browser.visit(servers[0]!, (session) => session.userId)).toBe('u1')
+  })
+
+  it('is not ended by a touch that finds the session from before revoked (I12)', async () => {
+    const { servers, clock, store, browser } = await signedIn()
+    await store.withdraw('u1', selectorOf(browser, 'sid'))
+    clock.forward(1000)
+    await servers[0]!.revokeUser('u1')
+    clock.forward(4 * 60_000)
+    const looking = pause(store, 'roll', 'after')
+    await browser.copy().visit(servers[0]!, (session) => session.userId)
+    await looking.reached
+    const visit = beginVisit(servers[1]!, browser.facts(), {})
+    await visit.open({ touch: false })
+    await visit.session.signIn('u1')
+    browser.keep((await visit.settle()).cookies)
+    looking.goOn()
+    await standstill()
+    expect(await browser.visit(servers[0]!, (session) => session.userId)).toBe('u1')
   })
 })
 
@@ -107,6 +190,16 @@ describe('revokeAll', () => {
     expect(await browser.copy().visit(servers[1]!, (session) => session.userId)).toBe('u1')
     await vi.advanceTimersByTimeAsync(HEARTBEAT)
     expect(await browser.visit(servers[1]!, (session) => session.userId)).toBeUndefined()
+  })
+
+  it('ends nothing that begins after it on the same server, be it within the same millisecond', async () => {
+    const { servers } = await deployment({}, 1)
+    await servers[0]!.revokeAll()
+    const [user, guest] = [new Browser(), new Browser()]
+    await user.visit(servers[0]!, (session) => session.signIn('u1'))
+    await guest.visit(servers[0]!, (session) => void (session.data['a'] = 1))
+    expect(await user.visit(servers[0]!, (session) => session.userId)).toBe('u1')
+    expect(await guest.visit(servers[0]!, (session) => session.data)).toEqual({ a: 1 })
   })
 
   it('lets no request that is under way write any more (I3)', async () => {

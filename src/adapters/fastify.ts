@@ -16,7 +16,7 @@ import type { Callback, Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { resubmission } from './callback.ts'
 import { factsOf } from './facts.ts'
-import { privateCacheControl, REPRESENTATION } from './head.ts'
+import { makePrivate, REPRESENTATION } from './head.ts'
 import { type ErrorHandling, mount, type Mount, type RouteOptions, settingsFor, someMountsOf } from './mount.ts'
 import { checkReason, dangerouslySkipCsrf } from './skip-csrf.ts'
 
@@ -141,8 +141,7 @@ class Registration {
   #add(cookies: readonly string[], mounted: Mount<object>, reply: FastifyReply): void {
     if (cookies.length === 0) return
     reply.header('set-cookie', [...cookies])
-    const control = [reply.getHeader('cache-control') ?? []].flat()
-    reply.header('cache-control', privateCacheControl(control.map(String)))
+    makePrivate(reply, (name, value) => reply.header(name, value), mounted.personal)
     // A payload that is a `Response` brings its own headers after this.
     if (mounted.hold !== undefined) mounted.hold.private = true
   }

@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { HeadSentError } from '../errors.ts'
+import { makePrivate } from './head.ts'
 import type { SettlingVisit } from './held-response.ts'
 
 const WRITING = ['writeHead', 'write', 'end', 'flushHeaders'] as const
@@ -14,11 +15,20 @@ export function guardResponse(response: ServerResponse, visit: SettlingVisit): v
     const write = response[name] as (...values: unknown[]) => unknown
     const guarded = function (this: ServerResponse, ...values: unknown[]): unknown {
       if (visit.unsettled) throw tooEarly()
-      return write.apply(this, values)
+      if (!visit.personal || response.headersSent) return write.apply(this, values)
+      const others = values.filter((value) => !isHeaders(value, name))
+      for (const headers of values.filter((value) => isHeaders(value, name)))
+        for (const [header, value] of Object.entries(headers as object)) response.setHeader(header, value as string)
+      makePrivate(response, (header, value) => response.setHeader(header, value), true)
+      return write.apply(this, others)
     }
     Object.assign(response, { [name]: guarded })
   }
   response.on('close', () => visit.finish())
+}
+
+function isHeaders(value: unknown, method: string): boolean {
+  return method === 'writeHead' && typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function tooEarly(): HeadSentError {

@@ -4,8 +4,23 @@ import type { Answer } from './answer.ts'
 
 const END = '\r\n'
 
+/** What shared caches go by instead of `Cache-Control` (RFC 9213, and what came before it). */
+const SHARED = [
+  'cdn-cache-control',
+  'cloudflare-cdn-cache-control',
+  'netlify-cdn-cache-control',
+  'vercel-cdn-cache-control',
+  'edge-control',
+  'surrogate-control',
+  'x-accel-expires',
+] as const
+
+/** The same, to look a name up. */
+export const FOR_SHARED_CACHES: ReadonlySet<string> = new Set(SHARED)
+
 /** Headers that belong to one answer and not to another that takes its place. What else is there (HSTS, CORS) stays. */
 export const REPRESENTATION: ReadonlySet<string> = new Set([
+  ...SHARED,
   'accept-ranges',
   'age',
   'cache-control',
@@ -35,12 +50,65 @@ export function headWithCookies(head: string, cookies: readonly string[]): strin
   return cookies.length === 0 ? head : privateHead(head, cookies)
 }
 
-/** The head with at least `Cache-Control: private`. */
-export function privateHead(head: string, cookies: readonly string[] = []): string {
+/** The head with at least `Cache-Control: private`. `personal`: the body is this visitor's too, which a cache that keeps it has to know. */
+export function privateHead(head: string, cookies: readonly string[] = [], personal = false): string {
   const lines = head.slice(0, -2 * END.length).split(END)
-  const others = lines.filter((line) => nameOf(line) !== 'cache-control')
-  const control = privateCacheControl(lines.filter((line) => nameOf(line) === 'cache-control').map(valueOf))
-  return join([...others, `Cache-Control: ${control}`, ...cookies.map((cookie) => `Set-Cookie: ${cookie}`)])
+  const valuesOf = (name: string): string[] => lines.filter((line) => nameOf(line) === name).map(valueOf)
+  const control = privateCacheControl(valuesOf('cache-control'))
+  const vary = personal ? personalVary(control, valuesOf('vary')) : undefined
+  const replaced = (name: string): boolean =>
+    name === 'cache-control' || FOR_SHARED_CACHES.has(name) || (name === 'vary' && vary !== undefined)
+  return join([
+    ...lines.filter((line) => !replaced(nameOf(line))),
+    `Cache-Control: ${control}`,
+    ...(vary === undefined ? [] : [`Vary: ${vary}`]),
+    ...cookies.map((cookie) => `Set-Cookie: ${cookie}`),
+  ])
+}
+
+/** Headers that have not been written yet, as Node's responses and Fastify's replies have them. */
+export interface OpenHead {
+  getHeader(name: string): unknown
+  removeHeader(name: string): unknown
+}
+
+/** The same for headers that have not been written yet. */
+export function makePrivate(open: OpenHead, set: (name: string, value: string) => unknown, personal: boolean): void {
+  const valuesOf = (name: string): string[] => [open.getHeader(name) ?? []].flat().map(String)
+  const control = privateCacheControl(valuesOf('cache-control'))
+  const vary = personal ? personalVary(control, valuesOf('vary')) : undefined
+  for (const name of SHARED) open.removeHeader(name)
+  set('cache-control', control)
+  if (vary !== undefined) set('vary', vary)
+}
+
+/** `Vary` for an answer that is one visitor's: with `Cookie`. `undefined` where it is well as it is, or where nobody keeps the answer. */
+function personalVary(cacheControl: string, values: readonly string[]): string | undefined {
+  if (/(?:^|,)\s*no-store\s*(?:$|,)/i.test(cacheControl)) return undefined
+  const names = values
+    .join(',')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  return names.some((name) => name === '*' || name.toLowerCase() === 'cookie')
+    ? undefined
+    : [...names, 'Cookie'].join(', ')
+}
+
+/** Whether a `Cache-Control` lets caches give an answer to other visitors. */
+export function isShared(cacheControl: string): boolean {
+  const directives = cacheControl.match(DIRECTIVE) ?? []
+  if (directives.some((directive) => /^(?:private|no-store)$/i.test(directive))) return false
+  return directives.some((directive) => /^(?:public$|(?:s-maxage|max-age)\s*=\s*"?0*[1-9])/i.test(directive))
+}
+
+/** The `Cache-Control` of a head. */
+export function cacheControlOf(head: string): string {
+  return head
+    .split(END)
+    .filter((line) => nameOf(line) === 'cache-control')
+    .map(valueOf)
+    .join(',')
 }
 
 /** `Cache-Control` for an answer with a cookie of ours: no shared cache keeps it (RFC 9111, section 5.2.2). */

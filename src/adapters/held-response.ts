@@ -16,7 +16,7 @@ import { headOfAnswer, headWithCookies, privateHead } from './head.ts'
 import { append, type Chunk, dropUntilEnd, empty, type Outgoing, prepend, prototypeOf, putBack } from './outgoing.ts'
 
 /** What holding a response needs of a visit. */
-export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'pass' | 'settle' | 'farewell' | 'finish'>
+export type SettlingVisit = Pick<Visit<object>, 'unsettled' | 'personal' | 'pass' | 'settle' | 'farewell' | 'finish'>
 
 /** Takes the error instead of our own answer; the response is as if nothing had been sent, because nothing was. Not for one that goes on being written. */
 export type Forward = (error: HoldfastError) => void
@@ -77,6 +77,11 @@ export class Hold {
     return this
   }
 
+  /** Whether the body is one visitor's. */
+  get #personal(): boolean {
+    return this.#visit.personal || this.#joined.some((visit) => visit.personal)
+  }
+
   get #unsettled(): boolean {
     return this.#visit.unsettled || this.#joined.some((visit) => visit.unsettled)
   }
@@ -110,7 +115,8 @@ export class Hold {
     const response = this.#response
     this.#state = 'done'
     response._send = this.#send
-    if (this.private && response._header !== null) response._header = privateHead(response._header)
+    if ((this.private || this.#personal) && response._header !== null)
+      response._header = privateHead(response._header, [], this.#personal)
     this.#visit.pass()
     for (const visit of this.#joined) visit.pass()
     if (this.#closed) this.#finish()
@@ -145,7 +151,8 @@ export class Hold {
     const head = response._header
     // There is no head where the connection was cut before the application answered.
     if (head === null) this.#release(head)
-    else this.#release(this.private ? privateHead(head, cookies) : headWithCookies(head, cookies))
+    else if (this.private || this.#personal) this.#release(privateHead(head, cookies, this.#personal))
+    else this.#release(headWithCookies(head, cookies))
   }
 
   #fail(failure: HoldfastError, cookies: readonly string[]): void {

@@ -3,13 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Settings } from '../core/options.ts'
 import { isSafe, type RequestFacts } from '../core/request.ts'
 import { beginVisit, settingsOf } from '../core/sessions.ts'
-import { UNPARSED, type Settled, type Visit } from '../core/visit.ts'
+import { UNPARSED, type SentHead, type Settled, type Visit } from '../core/visit.ts'
 import { type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { guardResponse } from './guarded-response.ts'
 import { Hold, type SettlingVisit } from './held-response.ts'
-import { isOutgoing } from './outgoing.ts'
+import { cacheControlOf, FOR_SHARED_CACHES, isShared } from './head.ts'
+import { isOutgoing, type Outgoing } from './outgoing.ts'
 import type { Exemptions } from './skip-csrf.ts'
 
 /** Who answers when something is refused or fails: the adapter, or the application, which gets the error. */
@@ -47,7 +48,7 @@ export function settingsFor(sessions: object): Settings {
 
 const NO_EXEMPTIONS: Exemptions = () => false
 
-export class Mount<Data extends object> implements SettlingVisit {
+export class Mount<Data extends object> implements SettlingVisit, SentHead {
   readonly visit: Visit<Data>
   /** Whether the application wants the errors. */
   readonly forwards: boolean
@@ -72,6 +73,7 @@ export class Mount<Data extends object> implements SettlingVisit {
     this.#response = response
     this.forwards = forwards
     this.visit = beginVisit(sessions, facts, owner ?? request)
+    this.visit.head = this
   }
 
   isOf(sessions: object): boolean {
@@ -84,6 +86,17 @@ export class Mount<Data extends object> implements SettlingVisit {
 
   get unsettled(): boolean {
     return !this.#settled && (this.#pending || this.visit.unsettled)
+  }
+
+  get personal(): boolean {
+    return this.visit.personal
+  }
+
+  get shared(): boolean {
+    const { _header: head } = this.#response as Partial<Outgoing>
+    return isShared(
+      typeof head === 'string' ? cacheControlOf(head) : String(this.#response.getHeader('cache-control') ?? ''),
+    )
   }
 
   /** There is nothing to save, and from here on it is too late. */
@@ -239,6 +252,7 @@ export function answerWith(error: HoldfastError, request: IncomingMessage, respo
 /** Sends an answer of our own. */
 export function send({ status, headers, body }: Answer, response: ServerResponse): void {
   response.statusCode = status
+  for (const name of FOR_SHARED_CACHES) response.removeHeader(name)
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   response.setHeader('content-length', Buffer.byteLength(body))
   response.end(body)

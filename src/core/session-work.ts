@@ -20,6 +20,7 @@ import { freshVerifier, type Verifier } from './session-id.ts'
 import { signIn } from './sign-in.ts'
 import { signOut } from './sign-out.ts'
 import type { Durability, Durable } from './store.ts'
+import type { SentHead } from './visit.ts'
 import { raised, renewed } from './succession.ts'
 
 const COLLISIONS_MOST = 4
@@ -49,6 +50,10 @@ export class SessionWork<Data extends object> {
   readonly revokeUser: (userId: string) => Promise<Durable>
   /** Whether the head of the answer has left: from then on nothing that needs a cookie. */
   headGone = false
+  /** The head of the answer, once it has left. */
+  head: SentHead | undefined
+  /** Whether a token of this session is in the answer, so that no other visitor may be shown it. */
+  personal = false
   /** Set where the request came without evidence of its origin: it may do what a stranger may, but a sign-in calls this, which throws. */
   unproven: (() => void) | undefined
   /** Whether the CSRF check is still to be made, and so nothing may be changed. */

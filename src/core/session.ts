@@ -17,6 +17,8 @@ export interface Bond {
   lineage(): Lineage | undefined
   /** The same for a new token: a visitor who has no id yet is given one with this answer. Throws `HeadSentError`. */
   issueLineage(): Lineage
+  /** A token goes into the answer, which from now on is this visitor's alone. Throws `HeadSentError` where its head has left and says otherwise. */
+  noteToken(): void
   /** Throws `CsrfError` while the request's CSRF check is still to be made. */
   refuseUnchecked(): void
 }
@@ -144,6 +146,7 @@ export class HandlerSession<Data extends object> implements Session<Data> {
       services: session.#services,
       lineage: () => session.#identity.lineage(),
       issueLineage: () => session.#issueLineage(),
+      noteToken: () => session.#noteToken(),
       refuseUnchecked: () => session.#work.refuseUnchecked(),
     }
   }
@@ -177,9 +180,22 @@ export class HandlerSession<Data extends object> implements Session<Data> {
     return identity.issueLineage()
   }
 
+  #noteToken(): void {
+    const work = this.#work
+    if (work.headGone && !work.personal && work.head?.shared === true)
+      throw new HeadSentError(
+        'A CSRF token is asked for after the head of the response has left, and that head lets caches give the page to other visitors: make the token before the first byte of the body, or send Cache-Control: private.',
+      )
+    work.personal = true
+  }
+
   #makeCsrf(): SessionCsrf {
     const { keyring, random } = this.#services
-    const token = (path?: string): string => makeToken(keyring.active, random, this.#issueLineage(), { path })
+    const token = (path?: string): string => {
+      const lineage = this.#issueLineage()
+      this.#noteToken()
+      return makeToken(keyring.active, random, lineage, { path })
+    }
     return {
       token,
       field: (path) => hiddenField(token(path)),

@@ -7,6 +7,12 @@ export interface Settled {
   readonly cookies: readonly string[]
 }
 
+/** The head of an answer that has left. */
+export interface SentHead {
+  /** Whether it tells caches that they may give the answer to other visitors. */
+  readonly shared: boolean
+}
+
 /** How a session is loaded. */
 export interface Opening {
   /** From the store, whatever a copy says. Default `false`. */
@@ -26,6 +32,10 @@ export const UNPARSED: unique symbol = Symbol('body not parsed')
  */
 export interface Visit<Data extends object> {
   readonly session: Session<Data>
+  /** The adapter's, for what comes after the head. */
+  head: SentHead | undefined
+  /** Whether the answer has a token in it, so that it must be at least `Cache-Control: private`, and `Vary: Cookie` where a cache keeps it. */
+  readonly personal: boolean
   /** Loads the session where the browser brought something of ours; answers `undefined` where there is nothing to wait for. Rejects with `StoreUnavailableError`. */
   open(options?: Opening): Promise<void> | undefined
   /**

@@ -14,7 +14,7 @@ import { SessionWork } from './session-work.ts'
 import type { Durable } from './store.ts'
 import { graceBegun } from './succession.ts'
 import { deepFreeze } from './values.ts'
-import { UNPARSED, type Opening, type Settled, type Visit } from './visit.ts'
+import { UNPARSED, type Opening, type SentHead, type Settled, type Visit } from './visit.ts'
 
 /** What all visits of one manager have besides its services. */
 export interface Surroundings<Data extends object> {
@@ -80,6 +80,18 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     if (isSafe(method) && this.#facts.upgrade !== true) return
     const check = this.#csrf(method)
     this.#work.unproven = check.make(body) ? () => check.refuseSignIn() : undefined
+  }
+
+  get head(): SentHead | undefined {
+    return this.#work.head
+  }
+
+  set head(head: SentHead | undefined) {
+    this.#work.head = head
+  }
+
+  get personal(): boolean {
+    return this.#work.personal
   }
 
   get unsettled(): boolean {

@@ -111,7 +111,7 @@ class Kind<State, Result> implements CycleKind<State, Result> {
     const bond = bondOf(session)
     bond.refuseUnchecked()
     const valid = state === undefined ? undefined : await validated(this.#settings.schema, state)
-    const realm = new Realm(this.#settings, bond.services, bond.issueLineage(), session.handle)
+    const realm = new Realm(this.#settings, bond, bond.issueLineage(), session.handle)
     const place = newPlace(realm, valid !== undefined)
     const record: CycleRecord = { ...UNCLAIMED, id: place.id, step: undefined, state: valid }
     if (valid === undefined) return this.#show(place, record)
@@ -229,11 +229,18 @@ class Kind<State, Result> implements CycleKind<State, Result> {
 
   #show(place: Place<State>, record: CycleRecord): Cycle<State, Result> {
     const { steps } = this.#settings
-    const token = place.token()
+    let made: string | undefined
+    const token = (): string => {
+      place.realm.noteToken()
+      return (made ??= place.token())
+    }
     return {
       id: place.id.toString('base64url'),
-      token,
-      field: () => hiddenField(token),
+      // Only where it is asked for is the page this visitor's alone.
+      get token() {
+        return token()
+      },
+      field: () => hiddenField(token()),
       state: record.state as State,
       step: record.step === undefined ? undefined : steps?.[record.step],
       next: steps?.[record.step === undefined ? 0 : record.step + 1],

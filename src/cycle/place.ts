@@ -211,7 +211,7 @@ export function placeOfToken<State>(
   const id = cycleOf(text)
   if (id === undefined)
     throw refuse('ERR_CYCLE_UNKNOWN', 'The token is a CSRF token without a cycle: use cycle.field() in the form.')
-  return placeIn(new Realm(settings, bond.services, lineage, handle), id)
+  return placeIn(new Realm(settings, bond, lineage, handle), id)
 }
 
 /** The cycle that an id or a token names, in this session. Throws `CycleError`. */

@@ -16,10 +16,13 @@ export class Realm<State> {
   readonly lineage: Lineage
   readonly handle: string | undefined
   readonly owner: Owner
+  readonly #bond: Bond
 
-  constructor(settings: CycleSettings<State>, services: Services, lineage: Lineage, handle: string | undefined) {
+  constructor(settings: CycleSettings<State>, bond: Bond, lineage: Lineage, handle: string | undefined) {
+    const { services } = bond
     this.settings = settings
     this.services = services
+    this.#bond = bond
     this.lineage = lineage
     this.handle = handle
     this.owner = ownerOf(services.settings.name, settings.kind, lineage)
@@ -33,6 +36,11 @@ export class Realm<State> {
   /** Milliseconds from a beginning to the end, for cycles that begin now. */
   get lifetime(): number {
     return this.settings.lifetime ?? this.services.settings.timers.absolute
+  }
+
+  /** A token goes into the answer, which from now on is this visitor's alone. */
+  noteToken(): void {
+    this.#bond.noteToken()
   }
 
   now(): number {
@@ -61,9 +69,9 @@ export class Realm<State> {
 /** The realm of what the browser has; `undefined` while it has no id of ours. */
 export function realmOf<State>(
   settings: CycleSettings<State>,
-  { services, lineage }: Bond,
+  bond: Bond,
   handle: string | undefined,
 ): Realm<State> | undefined {
-  const its = lineage()
-  return its === undefined ? undefined : new Realm(settings, services, its, handle)
+  const lineage = bond.lineage()
+  return lineage === undefined ? undefined : new Realm(settings, bond, lineage, handle)
 }

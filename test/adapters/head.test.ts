@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { headWithCookies, privateCacheControl } from '../../src/adapters/head.ts'
+import { headWithCookies, privateCacheControl, isShared, privateHead } from '../../src/adapters/head.ts'
 import { pathOf } from '../../src/adapters/facts.ts'
 
 describe('Cache-Control of an answer with a cookie of ours', () => {
@@ -42,6 +42,37 @@ describe('the finished head', () => {
   it('gets our cookies after the others', () => {
     expect(headWithCookies(head, ['b=2', 'c=3'])).toBe(
       'HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX-Note: b: c\r\nCache-Control: private\r\nSet-Cookie: b=2\r\nSet-Cookie: c=3\r\n\r\n',
+    )
+  })
+})
+
+describe('what lets caches give an answer to other visitors', () => {
+  it.each(['public', 'PUBLIC', 'max-age=60', 's-maxage=1', 'no-cache, max-age="60"', 'max-age=0, s-maxage=60'])(
+    '%s',
+    (control) => {
+      expect(isShared(control)).toBe(true)
+    },
+  )
+
+  it.each([
+    '',
+    'private',
+    'no-store',
+    'public, private',
+    'max-age=60, PRIVATE',
+    'max-age=0',
+    'no-cache',
+    'x="public"',
+    's-maxage=00',
+  ])('not: %s', (control) => {
+    expect(isShared(control)).toBe(false)
+  })
+})
+
+describe('a head of a page with a token', () => {
+  it('gets one Vary with what was there and Cookie', () => {
+    expect(privateHead('HTTP/1.1 200 OK\r\nVary: Origin\r\nVary: Accept,\r\nX: 1\r\n\r\n', [], true)).toBe(
+      'HTTP/1.1 200 OK\r\nX: 1\r\nCache-Control: private\r\nVary: Origin, Accept, Cookie\r\n\r\n',
     )
   })
 })

@@ -16,6 +16,7 @@ export interface HoldOptions {
 /** A visit that waits for the test, and counts what it is asked. */
 export class FakeVisit implements SettlingVisit {
   unsettled = true
+  personal = false
   passes = 0
   settles = 0
   finishes = 0

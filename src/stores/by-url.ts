@@ -5,6 +5,7 @@ import { OptionsError } from '../errors.ts'
 import { lmdbStore } from './lmdb.ts'
 import { memoryStore } from './memory.ts'
 import { redisStore } from './redis/index.ts'
+import { SCHEMES } from './redis/url.ts'
 
 const METHODS: readonly (keyof Store)[] = [
   'open',
@@ -53,11 +54,11 @@ function byUrl(url: string, settings: Settings): Store {
   const scheme = url.slice(0, url.indexOf(':') + 1)
   if (scheme === 'memory:') return memory(settings)
   if (scheme === 'lmdb:') return lmdbStore(lmdbPath(url))
-  if (scheme === 'redis:' || scheme === 'rediss:')
-    return redisStore({ url, name: settings.name, deadline: `${settings.storeDeadline}ms` })
+  if (SCHEMES.includes(scheme)) return redisStore({ url, name: settings.name, deadline: `${settings.storeDeadline}ms` })
+  // Nothing of it is repeated, for it may have a password.
   throw new OptionsError(
     'store',
-    `store is '${withoutPassword(url)}', which begins with none of redis:, rediss:, lmdb: and memory:.`,
+    `store is a text that begins with none of ${[...SCHEMES, 'lmdb:', 'memory:'].join(' ')}.`,
   )
 }
 
@@ -74,8 +75,4 @@ export function lmdbPath(url: string): string {
       "store is 'lmdb:' without a path: say where, such as 'lmdb:/var/lib/shop/sessions'.",
     )
   return path
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//…@').slice(0, 80)
 }

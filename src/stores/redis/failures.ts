@@ -1,23 +1,30 @@
-/** What a failure means: whether a write can have arrived, and whether waiting can mend it. */
+/** What a failure means: whether a write can have arrived, whether waiting can mend it, and what to do about it. */
 import { OptionsError, StoreUnavailableError } from '../../errors.ts'
-import { ErrorReply, NotSentError } from './client.ts'
+import { ErrorReply, NotSentError } from './link.ts'
 
-/** Answers with which Redis refuses a command before it does anything. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  'ASK',
-  'BUSY',
-  'CLUSTERDOWN',
-  'LOADING',
-  'MASTERDOWN',
+/** What a refusal says: somebody else is to be asked, this server does not serve now, or not this command now. */
+export type Refusal = 'redirected' | 'not-serving' | 'not-now'
+
+/** Answers with which Redis refuses a command before it does anything, and which pass. */
+const PASSING: Readonly<Record<string, Refusal>> = {
+  ASK: 'redirected',
+  MOVED: 'redirected',
+  LOADING: 'not-serving',
+  MASTERDOWN: 'not-serving',
+  READONLY: 'not-serving',
+  BUSY: 'not-now',
+  CLUSTERDOWN: 'not-now',
+  NOREPLICAS: 'not-now',
+  TRYAGAIN: 'not-now',
+}
+
+/** The others with which Redis refuses a command before it does anything. */
+const LASTING: ReadonlySet<string> = new Set([
   'MISCONF',
-  'MOVED',
   'NOAUTH',
   'NOPERM',
-  'NOREPLICAS',
   'NOSCRIPT',
   'OOM',
-  'READONLY',
-  'TRYAGAIN',
   'WRONGPASS',
   'WRONGTYPE',
 ])
@@ -26,16 +33,34 @@ const UNKNOWN_COMMAND = 'ERR unknown command'
 
 const TLS_FAILURES: ReadonlySet<string> = new Set([
   'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
 /** A full server is not mended within the second. */
 const RETRY_AFTER_FULL = 5
+
+/** A failure that says itself what is to be done: no waiting mends it. */
+export class HopelessError extends Error {
+  override readonly name = 'HopelessError'
+  readonly advice: string
+
+  constructor(message: string, advice: string, cause?: Error) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.advice = advice
+  }
+}
+
+/** What a refusal that passes asks for; `undefined` for every other failure. */
+export function refusalOf(failure: Error): Refusal | undefined {
+  return failure instanceof ErrorReply && Object.hasOwn(PASSING, failure.code) ? PASSING[failure.code] : undefined
+}
 
 /** The store's error for a command that failed. `write`: whether it would have changed something. */
 export function unavailable(where: string, failure: Error, write: boolean): StoreUnavailableError {
@@ -59,10 +84,28 @@ export function openingFailure(where: string, error: unknown): unknown {
 
 /** What to do about a failure that no waiting mends; `undefined` for all others. */
 export function adviceFor(failure: Error): string | undefined {
+  if (failure instanceof HopelessError) return failure.advice
   if (failure instanceof ErrorReply) return replyAdvice(failure)
   if (failure instanceof NotSentError && failure.cause instanceof Error) return adviceFor(failure.cause)
   const code = 'code' in failure ? String(failure.code) : ''
   return TLS_FAILURES.has(code) ? '(Check rediss: or redis: in the URL, and the option tls.)' : undefined
+}
+
+/** Whether it is about who we are: with passwords that change, another attempt may be let in. */
+export function isAboutCredentials(failure: Error): boolean {
+  if (!(failure instanceof ErrorReply)) return false
+  return (
+    failure.code === 'WRONGPASS' || failure.code === 'NOAUTH' || /^ERR (invalid password|AUTH )/.test(failure.message)
+  )
+}
+
+/** Whether a write that ended so has certainly changed nothing. */
+export function wasNotApplied(failure: Error): boolean {
+  if (failure instanceof NotSentError) return true
+  if (!(failure instanceof ErrorReply)) return false
+  return (
+    Object.hasOwn(PASSING, failure.code) || LASTING.has(failure.code) || failure.message.startsWith(UNKNOWN_COMMAND)
+  )
 }
 
 function replyAdvice({ code, message }: ErrorReply): string | undefined {
@@ -71,12 +114,10 @@ function replyAdvice({ code, message }: ErrorReply): string | undefined {
   if (code === 'NOAUTH') return '(The URL needs a password.)'
   if (code === 'NOPERM' || message.startsWith(UNKNOWN_COMMAND))
     return '(The user of the URL must be allowed what the store does.)'
+  if (code === 'MOVED') return '(The server is a node of a cluster: begin the URL with redis+cluster: then.)'
   if (/^ERR .*DB index/i.test(message)) return '(Check the database number at the end of the URL.)'
+  if (/^ERR SELECT is not allowed in cluster mode/i.test(message))
+    return '(A cluster has no database numbers: leave it out of the URL.)'
   if (/compiling script|script flag/i.test(message)) return '(The store needs Redis 7.0 or later, or Valkey.)'
   return undefined
-}
-
-function wasNotApplied(failure: Error): boolean {
-  if (failure instanceof NotSentError) return true
-  return failure instanceof ErrorReply && (REFUSALS.has(failure.code) || failure.message.startsWith(UNKNOWN_COMMAND))
 }

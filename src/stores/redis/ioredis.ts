@@ -1,46 +1,45 @@
-/** The client that the store brings: ioredis, which is loaded when it is needed. `docs/dependencies.md` says why it. */
+/** The links that the store brings: of ioredis, which is loaded when it is needed. `docs/dependencies.md` says why it. */
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 
 import type { RedisOptions } from 'ioredis'
 
 import { OptionsError } from '../../errors.ts'
+import type { Access, Credentials } from './access.ts'
+import { isAboutCredentials } from './failures.ts'
 import {
   type Command,
-  type ConnectionWatcher,
+  type Endpoint,
   ErrorReply,
+  type Link,
+  type LinkWatcher,
   NotSentError,
-  type RedisClient,
+  type OpenLink,
   type Reply,
-} from './client.ts'
-import type { Address } from './options.ts'
+} from './link.ts'
 
 /** What is called of ioredis. */
-export interface Ioredis {
+interface Ioredis {
   readonly status: string
-  /** There from the first attempt to connect; another one for each. */
+  /** There from the attempt to connect. */
   readonly stream: Socket | undefined
   connect(): Promise<void>
-  disconnect(reconnect?: boolean): void
+  disconnect(): void
   callBuffer(name: string, ...args: (string | Buffer)[]): Promise<unknown>
   on(event: 'ready' | 'close', listener: () => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'message', listener: (channel: string, message: string) => void): unknown
 }
 
+type IoredisClass = new (options: RedisOptions) => Ioredis
+
 /** Loads the package. */
-export type IoredisLoader = () => Promise<{ readonly Redis: new (options: RedisOptions) => Ioredis }>
+export type IoredisLoader = () => Promise<{ readonly Redis: IoredisClass }>
 
-const BACKOFF_FIRST = 50
-const BACKOFF_MOST = 1000
-/** How long to wait before asking again a server that loads its data. */
-const LOADING_RETRY = 250
-
-/** A client for one server. `deadline`: milliseconds; a connection that is silent for two of them while an answer is due counts as dead. */
-export async function ioredisClient(
-  address: Address,
-  deadline: number,
+/** Opens links with this access, by a package that is loaded now. Rejects with an `OptionsError` where it is missing. */
+export async function ioredisLinks(
   load: IoredisLoader = () => import('ioredis'),
-): Promise<RedisClient> {
+): Promise<(access: Access) => OpenLink> {
   const { Redis } = await load().catch((cause: unknown) => {
     throw isMissing(cause)
       ? new OptionsError('store', 'The Redis store needs the package ioredis. Install it: npm install ioredis@6', {
@@ -48,65 +47,39 @@ export async function ioredisClient(
         })
       : cause
   })
-  const { tls, database, ...server } = address
-  const redis = new Redis({
-    host: server.host,
-    port: server.port,
-    username: server.username,
-    password: server.password,
-    ...(tls === undefined ? {} : { tls }),
-    db: database,
-    lazyConnect: true,
-    // RESP2 needs no HELLO, which a user with few rights may not be allowed, and the answers are the same.
-    protocol: 2,
-    connectionName: 'holdfast',
-    disableClientInfo: true,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: deadline,
-    // Twice: what is answered late, because the server or this process was busy, is no reason to break what else is under way.
-    socketTimeout: 2 * deadline,
-    maxLoadingRetryTime: LOADING_RETRY,
-    retryStrategy: backoff,
-    // A server that became a replica stays connected and refuses every write: another attempt may find the primary.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  })
-  return new IoredisClient(redis)
+  return (access) => (to, watcher) => new IoredisLink(Redis, to, access, watcher)
 }
 
-class IoredisClient implements RedisClient {
-  readonly #redis: Ioredis
-  /** Why the present connection, or attempt to connect, failed: the first error says it. */
+class IoredisLink implements Link {
+  readonly #watcher: LinkWatcher
+  readonly #rotating: boolean
+  #redis: Ioredis | undefined
+  /** Why the connection, or the attempt to connect, failed: the first error says it. */
   #failure: Error | undefined
+  #patience: NodeJS.Timeout | undefined
+  #over = false
   #corked = false
 
-  constructor(redis: Ioredis) {
-    this.#redis = redis
+  constructor(Redis: IoredisClass, to: Endpoint, access: Access, watcher: LinkWatcher) {
+    this.#watcher = watcher
+    this.#rotating = access.rotating
+    // ioredis itself limits the time to connect, and not the time to sign in.
+    this.#patience = setTimeout(
+      () => this.#end(new Error(`no connection within ${access.patience} ms`)),
+      access.patience,
+    )
+    void this.#connect(Redis, to, access)
   }
 
   get ready(): boolean {
-    return this.#redis.status === 'ready' && this.#redis.stream?.writable === true
-  }
-
-  start(watcher: ConnectionWatcher): void {
-    const redis = this.#redis
-    redis.on('error', (error) => this.#noted(error))
-    redis.on('ready', () => watcher.up())
-    redis.on('close', () => {
-      watcher.down(this.#failure ?? new Error('the connection was closed'))
-      this.#failure = undefined
-    })
-    redis.connect().catch((error: unknown) => {
-      // All other failures are told by 'close'; this one has no connection that could close.
-      if (redis.status === 'end') watcher.down(asError(error))
-    })
+    return this.#redis?.status === 'ready' && this.#redis.stream?.writable === true
   }
 
   send([name = '', ...args]: Command): Promise<Reply> {
-    if (!this.ready) return Promise.reject(new NotSentError('not connected'))
-    this.#gather()
-    return this.#redis.callBuffer(String(name), ...args).then(
+    const redis = this.#redis
+    if (redis === undefined || !this.ready) return Promise.reject(new NotSentError('not connected'))
+    this.#gather(redis)
+    return redis.callBuffer(String(name), ...args).then(
       (reply) => reply as Reply,
       (error: unknown) => {
         throw asError(error)
@@ -115,8 +88,12 @@ class IoredisClient implements RedisClient {
   }
 
   async close(): Promise<void> {
-    const { stream } = this.#redis
-    this.#redis.disconnect()
+    this.#over = true
+    clearTimeout(this.#patience)
+    const redis = this.#redis
+    if (redis === undefined) return
+    const { stream } = redis
+    redis.disconnect()
     if (stream === undefined || stream.closed) return
     const closed = once(stream, 'close')
     // A server that hangs would never answer the end of the connection with its own.
@@ -124,9 +101,36 @@ class IoredisClient implements RedisClient {
     await closed
   }
 
+  async #connect(Redis: IoredisClass, to: Endpoint, access: Access): Promise<void> {
+    try {
+      const credentials = await credentialsOf(access)
+      if (this.#over) return
+      const redis = new Redis(optionsOf(to, access, credentials))
+      this.#redis = redis
+      redis.on('error', (error) => this.#noted(error))
+      redis.on('ready', () => this.#up())
+      redis.on('close', () => this.#end(new Error('the connection was closed')))
+      redis.on('message', (_, message) => this.#watcher.heard?.(message))
+      await redis.connect()
+    } catch (error) {
+      this.#end(asError(error))
+    }
+  }
+
+  #up(): void {
+    if (this.#over) return
+    clearTimeout(this.#patience)
+    this.#watcher.up()
+  }
+
+  #end(cause: Error): void {
+    if (this.#over) return
+    void this.close()
+    this.#watcher.down(this.#failure ?? cause)
+  }
+
   /** Commands of one turn of the event loop leave in one packet: it saves a quarter of the work per request. */
-  #gather(): void {
-    const { stream } = this.#redis
+  #gather({ stream }: Ioredis): void {
     if (this.#corked || stream === undefined) return
     this.#corked = true
     stream.cork()
@@ -137,16 +141,49 @@ class IoredisClient implements RedisClient {
   }
 
   #noted(error: Error): void {
-    this.#failure ??= asError(error)
+    this.#failure ??= this.#explained(asError(error))
     // ioredis would go on with database 0.
-    if (commandOf(error) === 'select') this.#redis.disconnect(true)
+    if (commandOf(error) === 'select') this.#end(this.#failure)
+  }
+
+  /** A password that is refused is final, unless another one may be given next time. */
+  #explained(error: Error): Error {
+    if (!this.#rotating || !isAboutCredentials(error)) return error
+    return new Error(`${error.message} (that is the answer to what the function credentials gave)`)
   }
 }
 
-/** Milliseconds before the next attempt: doubling up to a second, with a fifth of chance so that servers do not come all at once. */
-function backoff(attempt: number): number {
-  const wait = Math.min(BACKOFF_FIRST * 2 ** (attempt - 1), BACKOFF_MOST)
-  return Math.round(wait * (0.9 + Math.random() * 0.2))
+async function credentialsOf({ credentials }: Access): Promise<Credentials> {
+  try {
+    const { username, password } = await credentials()
+    return { username, password }
+  } catch (cause) {
+    throw new Error('the function given as credentials failed', { cause })
+  }
+}
+
+function optionsOf(to: Endpoint, access: Access, { username, password }: Credentials): RedisOptions {
+  const { tls } = access
+  // A name is told to the server, for one that has several certificates.
+  const servername = 'host' in to && isIP(to.host) === 0 ? { servername: to.host } : {}
+  return {
+    ...to,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls: { ...servername, ...tls } }),
+    db: access.database,
+    lazyConnect: true,
+    // RESP2 needs no HELLO, which a user with few rights may not be allowed, and the answers are the same.
+    protocol: 2,
+    connectionName: 'holdfast',
+    disableClientInfo: true,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: access.patience,
+    retryStrategy: () => null,
+  }
 }
 
 function asError(error: unknown): Error {

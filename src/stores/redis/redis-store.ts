@@ -1,7 +1,8 @@
-/** The store contract in the words of Redis: one command for each method, and one key for each command. */
+/** The store contract in the words of Redis: one command for each method, and one key for each command. What ends something, and what is asked to, waits for replicas. */
 import { KIND_ENDED, USER_OFFSET, VERSION_OFFSET } from '../../core/record.ts'
-import { DONE } from '../../core/store.ts'
+import { DONE, UNCONFIRMED } from '../../core/store.ts'
 import type {
+  Durability,
   Durable,
   EndCondition,
   Enrolment,
@@ -12,34 +13,38 @@ import type {
   Span,
   Store,
   StoreStats,
+  StoreWatcher,
   Swap,
 } from '../../core/store.ts'
 import { StoreUnavailableError } from '../../errors.ts'
-import type { Command, RedisClient, Reply } from './client.ts'
-import { Connection, type ConnectionSettings } from './connection.ts'
+import { Calls, type CallsSettings, type Confirmed, type Request } from './calls.ts'
+import type { Deployment } from './deployment.ts'
 import { openingFailure } from './failures.ts'
 import { BAR, type Keys, LEASE_FIELD } from './keys.ts'
+import type { Command, Reply } from './link.ts'
 import { bytesOf, listOf, numberOf, textOf } from './replies.ts'
 import * as scripts from './scripts.ts'
 
-/** What a script does to its key. */
+/** What a command does to its key. */
 type Effect = 'read' | 'write'
 
 export class RedisStore implements Store {
   readonly kind = 'redis'
   readonly #keys: Keys
-  readonly #settings: ConnectionSettings
-  readonly #connectClient: () => Promise<RedisClient>
-  #client: Promise<RedisClient> | undefined
+  readonly #settings: CallsSettings
+  readonly #connect: () => Promise<Deployment>
+  #watcher: StoreWatcher | undefined
+  #deployment: Promise<Deployment> | undefined
+  #where = ''
   #closing: Promise<void> | undefined
-  #connected: Connection | undefined
+  #calls: Calls | undefined
   #closed = false
 
-  /** `connectClient` makes the client; it is called once, by `open`. */
-  constructor(keys: Keys, settings: ConnectionSettings, connectClient: () => Promise<RedisClient>) {
+  /** `connect` makes the deployment; it is called once, by `open`. */
+  constructor(keys: Keys, settings: CallsSettings, connect: () => Promise<Deployment>) {
     this.#keys = keys
     this.#settings = settings
-    this.#connectClient = connectClient
+    this.#connect = connect
   }
 
   async open(): Promise<void> {
@@ -49,47 +54,54 @@ export class RedisStore implements Store {
       // Proves everything at once: address, password, rights on our keys, and a server that knows such scripts.
       await this.epoch()
     } catch (error) {
-      throw openingFailure(this.#settings.where, error)
+      throw openingFailure(this.#where, error)
     }
   }
 
+  watch(watcher: StoreWatcher): void {
+    this.#watcher = watcher
+  }
+
   async load(selector: Selector): Promise<RecordBytes | undefined> {
-    return bytesOf(await this.#call(['GET', this.#keys.record(selector)], 'read'))
+    return bytesOf(await this.#call('read', 'GET', this.#keys.record(selector)))
   }
 
   async remaining(selector: Selector): Promise<number | undefined> {
-    const left = numberOf(await this.#call(['PTTL', this.#keys.record(selector)], 'read'))
+    const left = numberOf(await this.#call('read', 'PTTL', this.#keys.record(selector)))
     return left < 0 ? undefined : left
   }
 
-  async create(selector: Selector, record: RecordBytes, ttl: number): Promise<Swap> {
-    const reply = await this.#call(
-      ['SET', this.#keys.record(selector), bufferOf(record), 'PX', wholeMs(ttl), 'NX', 'GET'],
-      'write',
-    )
-    return reply === null ? DONE : { done: false, found: bytesOf(reply) }
+  async create(selector: Selector, record: RecordBytes, ttl: number, durability?: Durability): Promise<Swap> {
+    const command = ['SET', this.#keys.record(selector), bufferOf(record), 'PX', wholeMs(ttl), 'NX', 'GET'] as const
+    const { reply, durable } = await this.#write({ command, key: command[1], write: true }, durability)
+    return reply === null ? doneAs(durable) : { done: false, found: bytesOf(reply) }
   }
 
-  async replace(selector: Selector, version: Uint8Array, record: RecordBytes, ttl: number): Promise<Swap> {
-    return swapOf(
-      await this.#run(
-        scripts.REPLACE,
-        'write',
-        this.#keys.record(selector),
-        bufferOf(version),
-        bufferOf(record),
-        wholeMs(ttl),
-      ),
-    )
+  async replace(
+    selector: Selector,
+    version: Uint8Array,
+    record: RecordBytes,
+    ttl: number,
+    durability?: Durability,
+  ): Promise<Swap> {
+    const args = [bufferOf(version), bufferOf(record), wholeMs(ttl)]
+    return swapOf(await this.#write(running(scripts.REPLACE, 'write', this.#keys.record(selector), args), durability))
   }
 
-  async patch(selector: Selector, expected: Span, written: Span, ttl: number): Promise<Patched> {
+  async patch(
+    selector: Selector,
+    expected: Span,
+    written: Span,
+    ttl: number,
+    durability?: Durability,
+  ): Promise<Patched> {
     const spans = [String(expected.at), bufferOf(expected.bytes), String(written.at), bufferOf(written.bytes)]
-    const reply = await this.#run(scripts.PATCH, 'write', this.#keys.record(selector), ...spans, wholeMs(ttl))
+    const request = running(scripts.PATCH, 'write', this.#keys.record(selector), [...spans, wholeMs(ttl)])
+    const { reply, durable } = await this.#write(request, durability)
     const [done, found = null] = listOf(reply)
     const record = bytesOf(found)
     if (done !== 1 || record === undefined) return { done: false, found: record }
-    return { done: true, durable: true, record }
+    return { done: true, durable, record }
   }
 
   async touch(selector: Selector, ttl: number): Promise<'touched' | 'absent' | 'ended'> {
@@ -100,9 +112,8 @@ export class RedisStore implements Store {
 
   async end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Promise<Swap> {
     const demand = condition === undefined ? [] : demandOf(condition)
-    return swapOf(
-      await this.#run(scripts.END, 'write', this.#keys.record(selector), bufferOf(marker), wholeMs(ttl), ...demand),
-    )
+    const args = [bufferOf(marker), wholeMs(ttl), ...demand]
+    return swapOf(await this.#write(running(scripts.END, 'write', this.#keys.record(selector), args), 'replicated'))
   }
 
   async enroll(user: string, selector: Selector, lifetime: number): Promise<Pick<Roll, 'notBefore' | 'now'>> {
@@ -114,7 +125,7 @@ export class RedisStore implements Store {
 
   async withdraw(user: string, selector: Selector, until?: number): Promise<void> {
     const key = this.#keys.user(user)
-    if (until === undefined) await this.#call(['ZREM', key, selector], 'write')
+    if (until === undefined) await this.#call('write', 'ZREM', key, selector)
     else await this.#run(scripts.WITHDRAW, 'write', key, selector, String(until))
   }
 
@@ -123,12 +134,13 @@ export class RedisStore implements Store {
   }
 
   async bar(user: string, lifetime: number): Promise<Roll & Durable> {
-    const reply = await this.#run(scripts.BAR_USER, 'write', this.#keys.user(user), wholeMs(lifetime))
-    return { ...rollOf(reply), durable: true }
+    const request = running(scripts.BAR_USER, 'write', this.#keys.user(user), [wholeMs(lifetime)])
+    const { reply, durable } = await this.#write(request, 'replicated')
+    return { ...rollOf(reply), durable }
   }
 
   async nextLease(): Promise<number> {
-    return numberOf(await this.#call(['HINCRBY', this.#keys.ledger, LEASE_FIELD, '1'], 'write'))
+    return numberOf(await this.#call('write', 'HINCRBY', this.#keys.ledger, LEASE_FIELD, '1'))
   }
 
   async holdLease(lease: number, owner: string, ttl: number): Promise<string> {
@@ -141,37 +153,43 @@ export class RedisStore implements Store {
   }
 
   async moveEpoch(): Promise<{ readonly epoch: number } & Durable> {
-    return { epoch: numberOf(await this.#run(scripts.MOVE_EPOCH, 'write', this.#keys.ledger)), durable: true }
+    const { reply, durable } = await this.#write(running(scripts.MOVE_EPOCH, 'write', this.#keys.ledger), 'replicated')
+    return { epoch: numberOf(reply), durable }
   }
 
   stats(): StoreStats {
-    return { commands: this.#connected?.commands ?? 0 }
+    return { commands: this.#calls?.commands ?? 0 }
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#closing ??= this.#connected?.close()
+    this.#closing ??= this.#calls?.close()
     await this.#closing
   }
 
   async #connecting(): Promise<void> {
-    if (this.#connected !== undefined) return
-    const client = await (this.#client ??= this.#connectClient())
+    if (this.#calls !== undefined) return
+    const deployment = await (this.#deployment ??= this.#connect())
     if (this.#closed) throw this.#notConnected()
-    this.#connected ??= new Connection(client, this.#settings)
+    this.#where = deployment.where
+    this.#calls ??= new Calls(deployment, this.#settings, () => this.#watcher?.replaced())
   }
 
-  #call(command: Command, effect: Effect): Promise<Reply> {
-    return this.#connected?.call({ command, write: effect === 'write' }) ?? Promise.reject(this.#notConnected())
+  #call(effect: Effect, name: string, key: string, ...args: string[]): Promise<Reply> {
+    return this.#ask({ command: [name, key, ...args], key, write: effect === 'write' })
   }
 
-  #run({ sha, source }: scripts.Script, effect: Effect, key: string, ...args: (string | Buffer)[]): Promise<Reply> {
-    const request = {
-      command: ['EVALSHA', sha, '1', key, ...args],
-      unknownScript: ['EVAL', source, '1', key, ...args],
-      write: effect === 'write',
-    }
-    return this.#connected?.call(request) ?? Promise.reject(this.#notConnected())
+  #run(script: scripts.Script, effect: Effect, key: string, ...args: string[]): Promise<Reply> {
+    return this.#ask(running(script, effect, key, args))
+  }
+
+  #ask(request: Request): Promise<Reply> {
+    return this.#calls?.call(request) ?? Promise.reject(this.#notConnected())
+  }
+
+  async #write(request: Request, durability: Durability = 'primary'): Promise<Confirmed> {
+    if (durability === 'primary') return { reply: await this.#ask(request), durable: true }
+    return this.#calls?.confirmed(request) ?? Promise.reject(this.#notConnected())
   }
 
   #notConnected(): StoreUnavailableError {
@@ -186,8 +204,22 @@ function demandOf(condition: EndCondition): [offset: string, bytes: Buffer] {
   return [String(USER_OFFSET), Buffer.concat([Uint8Array.of(user.length), user])]
 }
 
-function swapOf(reply: Reply): Swap {
-  return reply === 1 ? DONE : { done: false, found: bytesOf(reply) }
+/** A script on its one key. */
+function running({ sha, source }: scripts.Script, effect: Effect, key: string, args: Command = []): Request {
+  return {
+    command: ['EVALSHA', sha, '1', key, ...args],
+    unknownScript: ['EVAL', source, '1', key, ...args],
+    key,
+    write: effect === 'write',
+  }
+}
+
+function swapOf({ reply, durable }: Confirmed): Swap {
+  return reply === 1 ? doneAs(durable) : { done: false, found: bytesOf(reply) }
+}
+
+function doneAs(durable: boolean): Swap {
+  return durable ? DONE : UNCONFIRMED
 }
 
 function rollOf(reply: Reply): Roll {

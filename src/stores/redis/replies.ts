@@ -1,6 +1,6 @@
 /** Reads what Redis answered. An answer of another kind than the command's own comes from something that is no Redis. */
 import { StoreUnavailableError } from '../../errors.ts'
-import type { Reply } from './client.ts'
+import type { Reply } from './link.ts'
 
 /** The bytes of a string, a view onto what arrived; `undefined` for none. */
 export function bytesOf(reply: Reply | undefined): Buffer | undefined {

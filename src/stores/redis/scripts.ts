@@ -79,12 +79,18 @@ return kind
 `,
 )
 
-/** `marker ttl [offset bytes]` → 1, or the record that does not have those bytes at that place. */
+/**
+ * `marker ttl [offset bytes]` → 1, or the record that does not have those bytes at that place. A marker that is there is
+ * written again as it is: WAIT asks for this connection's last write, and another's may not have reached a replica yet.
+ */
 export const END: Script = script(
   'allow-oom',
   `
 local kind = redis.call('GETRANGE', KEYS[1], 0, 0)
-if kind == '\\0' then return 1 end
+if kind == '\\0' then
+  redis.call('SET', KEYS[1], redis.call('GET', KEYS[1]), 'KEEPTTL')
+  return 1
+end
 if kind ~= '' and ARGV[3] then
   local first = tonumber(ARGV[3])
   if redis.call('GETRANGE', KEYS[1], first, first + #ARGV[4] - 1) ~= ARGV[4] then
@@ -128,12 +134,12 @@ return {now, redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')}
 `,
 )
 
-/** `lifetime` → as `ROLL`, after `notBefore` was moved to now. */
+/** `lifetime` → as `ROLL`, after `notBefore` was moved to now. It writes in any case, as `END` does. */
 export const BAR_USER: Script = script(
   'allow-oom',
   `${USER_CLOCK}
 redis.call('ZADD', KEYS[1], ms(now), '${BAR}')
-${KEEP}
+redis.call('PEXPIRE', KEYS[1], ms(math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[1]))))
 return {now, redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')}
 `,
 )

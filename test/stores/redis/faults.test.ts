@@ -3,9 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { endedMarker } from '../../../src/core/record.ts'
 import { DONE } from '../../../src/core/store.ts'
 import { OptionsError } from '../../../src/errors.ts'
-import { ioredisClient } from '../../../src/stores/redis/ioredis.ts'
+import { ioredisLinks } from '../../../src/stores/redis/ioredis.ts'
 import { keysUnder } from '../../../src/stores/redis/keys.ts'
-import { resolveRedisOptions } from '../../../src/stores/redis/options.ts'
 import { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import { freePort } from '../../support/redis-server.ts'
 import { eventually, failure, line, LONG, newSelector, openStore, record, server, store, version } from './fixture.ts'
@@ -161,7 +160,7 @@ describe('what no waiting mends', () => {
   })
 
   it('a store that could not be opened, or never was, closes all the same', async () => {
-    const settings = { where: 'h:1', deadline: DEADLINE, maxPending: 1 }
+    const settings = { deadline: DEADLINE, maxPending: 1 }
     const broken = new RedisStore(keysUnder('hf:'), settings, () =>
       Promise.reject(new OptionsError('store', 'no package')),
     )
@@ -172,8 +171,7 @@ describe('what no waiting mends', () => {
 
   it('a missing package is said with the command that installs it', async () => {
     const missing = Object.assign(new Error("Cannot find package 'ioredis'"), { code: 'ERR_MODULE_NOT_FOUND' })
-    const { address } = resolveRedisOptions('redis://h')
-    await expect(ioredisClient(address, 1_000, () => Promise.reject(missing))).rejects.toThrow(/npm install ioredis/)
+    await expect(ioredisLinks(() => Promise.reject(missing))).rejects.toThrow(/npm install ioredis/)
   })
 })
 

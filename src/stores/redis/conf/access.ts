@@ -1,38 +1,11 @@
 /** Who may do what: users as Redis's access control lists have them, each with no more than it needs. */
 import { createHash } from 'node:crypto'
 
+import { CLUSTER_COMMANDS, COMMANDS, REPLICATED_COMMANDS, SENTINEL_CHANNEL, SENTINEL_COMMANDS } from '../commands.ts'
 import { type Setting, setting } from './text.ts'
 
 /** A password, or all that is known of it. */
 export type Password = string | { readonly sha256: string }
-
-/**
- * Every command that the store sends, subcommands as `command|subcommand`: the ones that its scripts call too, for Redis
- * asks the user's rights for each of them.
- */
-export const COMMANDS: readonly string[] = [
-  'client|setname',
-  'eval',
-  'evalsha',
-  'get',
-  'getrange',
-  'hget',
-  'hincrby',
-  'hset',
-  'info',
-  'pexpire',
-  'pttl',
-  'set',
-  'time',
-  'zadd',
-  'zrange',
-  'zrem',
-  'zremrangebyscore',
-  'zscore',
-]
-
-/** What the store asks of a Sentinel. */
-export const SENTINEL_COMMANDS: readonly string[] = ['client|setname', 'info', 'sentinel|get-master-addr-by-name']
 
 /** What a replica asks of its primary. */
 const REPLICATION_COMMANDS = ['ping', 'psync', 'replconf']
@@ -76,9 +49,10 @@ export function operator(password: Password | undefined): Setting[] {
 }
 
 /** The user of the store. */
-export function holdfast(user: string, password: Password, prefix: string): Setting {
+export function holdfast(user: string, password: Password, prefix: string, cluster: boolean): Setting {
   const why = `For Holdfast: what it does, under keys that begin with ${prefix}, and nothing else.`
-  return userSetting(why, user, ['on', hashOf(password), `~${prefix}*`, 'resetchannels', ...only(COMMANDS)])
+  const commands = [...COMMANDS, ...REPLICATED_COMMANDS, ...(cluster ? CLUSTER_COMMANDS : [])]
+  return userSetting(why, user, ['on', hashOf(password), `~${prefix}*`, 'resetchannels', ...only(commands)])
 }
 
 export function replication(password: Password | undefined): Setting[] {
@@ -104,8 +78,8 @@ export function watcher(password: Password | undefined): Setting[] {
 
 /** The user of the store at a Sentinel. */
 export function asker(user: string, password: Password): Setting {
-  const why = 'For Holdfast: to ask who the primary is.'
-  const rights = ['resetkeys', 'resetchannels', ...only(SENTINEL_COMMANDS)]
+  const why = 'For Holdfast: to ask who the primary is, and to be told of a new one.'
+  const rights = ['resetkeys', 'resetchannels', `&${SENTINEL_CHANNEL}`, ...only(SENTINEL_COMMANDS)]
   return userSetting(why, user, ['on', hashOf(password), ...rights])
 }
 

@@ -199,10 +199,10 @@ function cluster({ nodeTimeout, announce, tls }: Server): Setting[] {
   ]
 }
 
-function users({ passwords, user, prefix }: Server): Setting[] {
+function users({ role, passwords, user, prefix }: Server): Setting[] {
   return [
     nobody(),
-    holdfast(user, passwords.holdfast, prefix),
+    holdfast(user, passwords.holdfast, prefix, role === 'cluster'),
     ...operator(passwords.operator),
     ...replication(passwords.replication),
     ...watcher(passwords.sentinel),

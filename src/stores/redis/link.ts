@@ -1,7 +1,7 @@
 /**
- * What the store asks of a Redis client: to send one command over one connection, to say whether it could
- * do so now, and to connect again by itself. Deadlines, waiting and what a failure means are not its business
- * (`connection.ts`). It must never send a command a second time.
+ * One connection to one server, from its making to its end. It carries commands, says when it is up and when it is
+ * over, and never connects again or sends a command twice. Deadlines, waiting and what a failure means are not its
+ * business.
  */
 
 /** One command: its name and its arguments. */
@@ -10,27 +10,33 @@ export type Command = readonly (string | Buffer)[]
 /** What Redis answers; strings as bytes, so that a record stays what it is. */
 export type Reply = Buffer | number | null | readonly Reply[]
 
+/** Where a server is reached. */
+export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string }
+
 /** Is told how the connection fares. */
-export interface ConnectionWatcher {
+export interface LinkWatcher {
   /** Commands can be sent from now on. */
   up(): void
-  /** The connection was lost, or an attempt to connect failed. Told again for each attempt. */
+  /** The connection is over, or there was none. Told once, last of all, and not after `close`. */
   down(cause: Error): void
+  /** Something was published on a channel that was subscribed to. */
+  heard?(message: string): void
 }
 
-export interface RedisClient {
+export interface Link {
   /** Whether a command that is sent now goes out. */
   readonly ready: boolean
-  /** Begins to connect, and again, with a bounded backoff, whenever the connection is lost. */
-  start(watcher: ConnectionWatcher): void
   /**
    * Sends a command now. Rejects with a `NotSentError` when it certainly did not go out, with an `ErrorReply`
    * when the server refused it, and with any other error when its answer was lost.
    */
   send(command: Command): Promise<Reply>
-  /** Closes the connection, answered or not, and leaves no timer behind. */
+  /** Ends the connection at once, answered or not. Settles when nothing of it is left. */
   close(): Promise<void>
 }
+
+/** Begins to connect. The watcher is not told before this has answered. */
+export type OpenLink = (to: Endpoint, watcher: LinkWatcher) => Link
 
 /** The command did not leave this process. */
 export class NotSentError extends Error {
@@ -47,4 +53,10 @@ export class ErrorReply extends Error {
     super(message.replace(/,? with args beginning with:.*/s, '').replace(/'[^']{20,}'/g, '…'))
     this.code = /^[A-Z]+(?= |$)/.exec(message)?.[0] ?? ''
   }
+}
+
+/** `host:port`, or the path of a socket: for messages, and to tell one endpoint from another. */
+export function nameOf(endpoint: Endpoint): string {
+  if ('path' in endpoint) return endpoint.path
+  return `${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
 }

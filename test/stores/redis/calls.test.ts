@@ -3,58 +3,102 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { StoreUnavailableError } from '../../../src/errors.ts'
-import {
-  type Command,
-  type ConnectionWatcher,
-  ErrorReply,
-  NotSentError,
-  type RedisClient,
-  type Reply,
-} from '../../../src/stores/redis/client.ts'
-import { Connection } from '../../../src/stores/redis/connection.ts'
+import { Calls, type Confirmed } from '../../../src/stores/redis/calls.ts'
+import type { ConfirmedWrite, Deployment, DeploymentWatcher, Route } from '../../../src/stores/redis/deployment.ts'
+import { type Command, ErrorReply, NotSentError, type Reply } from '../../../src/stores/redis/link.ts'
 
 const DEADLINE = 1000
-const READ = { command: ['GET', 'k'], write: false }
-const WRITE = { command: ['SET', 'k', 'v'], write: true }
+const READ = { command: ['GET', 'k'], key: 'k', write: false }
+const WRITE = { command: ['SET', 'k', 'v'], key: 'k', write: true }
 
-/** A client that does what the test says. */
-class FakeClient implements RedisClient {
-  ready = false
-  closed = false
-  readonly sent: { command: Command; answer: (reply: Reply) => void; fail: (error: Error) => void }[] = []
-  #watcher: ConnectionWatcher | undefined
+interface Sent {
+  readonly command: Command
+  answer(reply: Reply): void
+  fail(error: Error): void
+}
 
-  start(watcher: ConnectionWatcher): void {
-    this.#watcher = watcher
+/** Somebody to send commands to, who does what the test says. */
+class FakeRoute implements Route {
+  answers = 0
+  wasSilent = 0
+  readonly sent: Sent[] = []
+  readonly toConfirm: ConfirmedWrite[] = []
+
+  heard(): void {
+    this.answers += 1
+  }
+
+  silent(): void {
+    this.wasSilent += 1
   }
 
   send(command: Command): Promise<Reply> {
     return new Promise((answer, fail) => this.sent.push({ command, answer, fail }))
   }
 
+  confirm(write: ConfirmedWrite): void {
+    this.toConfirm.push(write)
+  }
+}
+
+/** A deployment that is as the test says. */
+class FakeDeployment implements Deployment {
+  readonly where = 'h:1'
+  readonly server = new FakeRoute()
+  ready = false
+  closed = false
+  instead: Route | undefined
+  readonly refusals: string[] = []
+  #since = performance.now()
+  #cause = new Error('no answer yet')
+  #watcher: DeploymentWatcher | undefined
+
+  start(watcher: DeploymentWatcher): void {
+    this.#watcher = watcher
+  }
+
+  route(): Route | undefined {
+    return this.ready ? this.server : undefined
+  }
+
+  outage(): { since: number; cause: Error } {
+    return { since: this.#since, cause: this.#cause }
+  }
+
+  refused(_by: Route, _key: string, refusal: ErrorReply): Route | undefined {
+    this.refusals.push(refusal.code)
+    return this.instead
+  }
+
   async close(): Promise<void> {
     this.closed = true
   }
 
-  up(): void {
-    this.ready = true
-    this.#watcher?.up()
+  get sent(): Sent[] {
+    return this.server.sent
   }
 
-  down(cause = new Error('connect ECONNREFUSED')): void {
+  up(): void {
+    this.ready = true
+    this.#watcher?.changed()
+  }
+
+  down(cause = new Error('connect ECONNREFUSED'), since = performance.now()): void {
+    if (this.ready) this.#since = since
     this.ready = false
-    this.#watcher?.down(cause)
+    this.#cause = cause
+    this.#watcher?.changed()
     for (const { fail } of this.sent.splice(0)) fail(new Error('the connection was closed'))
   }
 }
 
 /** What became of a call, as soon as it is known. */
 interface Outcome {
-  reply?: Reply
+  reply?: Reply | Confirmed
   error?: StoreUnavailableError
 }
 
-function outcomeOf(promise: Promise<Reply>): Outcome {
+function outcomeOf(promise: Promise<Reply | Confirmed>): Outcome {
   const outcome: Outcome = {}
   promise.then(
     (reply) => Object.assign(outcome, { reply }),
@@ -69,57 +113,57 @@ async function pass(ms: number): Promise<void> {
   await turn()
 }
 
-let client: FakeClient
-let connection: Connection
+let redis: FakeDeployment
+let calls: Calls
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-  client = new FakeClient()
-  connection = new Connection(client, { where: 'h:1', deadline: DEADLINE, maxPending: 3 })
+  redis = new FakeDeployment()
+  calls = new Calls(redis, { deadline: DEADLINE, maxPending: 3 })
 })
 
 afterEach(() => {
   vi.useRealTimers()
 })
 
-describe('a call while the connection is down', () => {
+describe('a call while nobody can be asked', () => {
   it('waits for the connection, within its deadline', async () => {
-    const outcome = outcomeOf(connection.call(READ))
+    const outcome = outcomeOf(calls.call(READ))
     await pass(DEADLINE - 1)
     expect(outcome).toEqual({})
-    client.up()
-    client.sent[0]?.answer('late'.length)
+    redis.up()
+    redis.sent[0]?.answer('late'.length)
     await pass(0)
     expect(outcome).toEqual({ reply: 4 })
   })
 
   it('fails at its deadline, and was certainly not applied', async () => {
-    const outcome = outcomeOf(connection.call(WRITE))
+    const outcome = outcomeOf(calls.call(WRITE))
     await pass(DEADLINE)
     expect(outcome.error).toBeInstanceOf(StoreUnavailableError)
     expect(outcome.error?.applied).toBe('no')
   })
 
   it('that failed is not sent when the connection comes', async () => {
-    outcomeOf(connection.call(WRITE))
+    outcomeOf(calls.call(WRITE))
     await pass(DEADLINE)
-    client.up()
-    expect(client.sent).toEqual([])
+    redis.up()
+    expect(redis.sent).toEqual([])
   })
 
   it('fails at once when it has been down for longer than a deadline', async () => {
-    client.down()
+    redis.down()
     await pass(DEADLINE + 1)
-    const outcome = outcomeOf(connection.call(WRITE))
+    const outcome = outcomeOf(calls.call(WRITE))
     await pass(0)
     expect(outcome.error?.message).toContain('ECONNREFUSED')
     expect(outcome.error?.applied).toBe('no')
   })
 
   it('fails at once when no waiting mends it', async () => {
-    const waiting = outcomeOf(connection.call(READ))
-    client.down(new ErrorReply('WRONGPASS invalid username-password pair or user is disabled.'))
-    const later = outcomeOf(connection.call(READ))
+    const waiting = outcomeOf(calls.call(READ))
+    redis.down(new ErrorReply('WRONGPASS invalid username-password pair or user is disabled.'))
+    const later = outcomeOf(calls.call(READ))
     await pass(0)
     expect(waiting.error?.message).toContain('WRONGPASS')
     expect(later.error?.message).toContain('WRONGPASS')
@@ -127,19 +171,19 @@ describe('a call while the connection is down', () => {
 })
 
 describe('a call whose answer does not come', () => {
-  beforeEach(() => client.up())
+  beforeEach(() => redis.up())
 
   it('fails at its deadline; a write may have arrived, a read changes nothing', async () => {
-    const [write, read] = [outcomeOf(connection.call(WRITE)), outcomeOf(connection.call(READ))]
+    const [write, read] = [outcomeOf(calls.call(WRITE)), outcomeOf(calls.call(READ))]
     await pass(DEADLINE)
     expect(write.error?.applied).toBe('unknown')
     expect(read.error?.applied).toBe('no')
   })
 
   it('each has its own deadline', async () => {
-    const first = outcomeOf(connection.call(READ))
+    const first = outcomeOf(calls.call(READ))
     await pass(400)
-    const second = outcomeOf(connection.call(READ))
+    const second = outcomeOf(calls.call(READ))
     await pass(600)
     expect(first.error).toBeDefined()
     expect(second.error).toBeUndefined()
@@ -148,68 +192,67 @@ describe('a call whose answer does not come', () => {
   })
 
   it('I2: a write that was sent fails when the connection is lost, and is never sent again', async () => {
-    const outcome = outcomeOf(connection.call(WRITE))
-    client.down()
+    const outcome = outcomeOf(calls.call(WRITE))
+    redis.down()
     await pass(0)
-    client.up()
+    redis.up()
     expect(outcome.error?.applied).toBe('unknown')
-    expect(client.sent).toEqual([])
+    expect(redis.sent).toEqual([])
   })
 
   it('a read that was sent is sent again on the next connection, within its deadline', async () => {
-    const outcome = outcomeOf(connection.call(READ))
-    client.down()
+    const outcome = outcomeOf(calls.call(READ))
+    redis.down()
     await pass(500)
-    client.up()
-    expect(client.sent).toHaveLength(1)
-    client.sent[0]?.answer(null)
+    redis.up()
+    expect(redis.sent).toHaveLength(1)
+    redis.sent[0]?.answer(null)
     await pass(0)
     expect(outcome).toEqual({ reply: null })
   })
 
   it('what the client could not send waits for the next connection', async () => {
-    const outcome = outcomeOf(connection.call(WRITE))
-    client.ready = false
-    client.sent.shift()?.fail(new NotSentError('not connected'))
+    const outcome = outcomeOf(calls.call(WRITE))
+    redis.ready = false
+    redis.sent.shift()?.fail(new NotSentError('not connected'))
     await pass(10)
     expect(outcome).toEqual({})
-    client.up()
-    expect(client.sent.map(({ command }) => command)).toEqual([WRITE.command])
+    redis.up()
+    expect(redis.sent.map(({ command }) => command)).toEqual([WRITE.command])
   })
 
   it('an answer after the deadline is ignored', async () => {
-    const outcome = outcomeOf(connection.call(READ))
+    const outcome = outcomeOf(calls.call(READ))
     await pass(DEADLINE)
-    client.sent[0]?.answer(1)
+    redis.sent[0]?.answer(1)
     await pass(0)
     expect(outcome.error).toBeDefined()
     expect(outcome.reply).toBeUndefined()
   })
 
   it('counts as an outage from when it was due: the next call fails at once when the connection is lost', async () => {
-    outcomeOf(connection.call(READ))
+    outcomeOf(calls.call(READ))
     await pass(DEADLINE + 1)
-    client.down(new Error('socket timeout'))
-    const next = outcomeOf(connection.call(READ))
+    expect(redis.server.wasSilent).toBe(1)
+    redis.down(new Error('socket timeout'), performance.now() - DEADLINE)
+    const next = outcomeOf(calls.call(READ))
     await pass(0)
     expect(next.error?.message).toContain('socket timeout')
   })
 })
 
 describe('a server that refuses', () => {
-  beforeEach(() => client.up())
+  beforeEach(() => redis.up())
 
   it.each([
     'OOM command not allowed',
-    "READONLY You can't write",
-    'LOADING Redis is loading',
     'NOAUTH Authentication required.',
     'NOPERM this user',
     'MISCONF Redis is',
     "ERR unknown command 'EVALSHA'",
   ])('%s: was certainly not applied', async (message) => {
-    const outcome = outcomeOf(connection.call(WRITE))
-    client.sent[0]?.fail(new ErrorReply(message))
+    const outcome = outcomeOf(calls.call(WRITE))
+    redis.sent[0]?.fail(new ErrorReply(message))
     await pass(0)
     expect(outcome.error?.applied).toBe('no')
   })
@@ -217,61 +260,61 @@ describe('a server that refuses', () => {
   it.each(['ERR something inside a script', 'upstream failure', ''])(
     'with %j, which may come after the fact: is unknown',
     async (message) => {
-      const outcome = outcomeOf(connection.call(WRITE))
-      client.sent[0]?.fail(new ErrorReply(message))
+      const outcome = outcomeOf(calls.call(WRITE))
+      redis.sent[0]?.fail(new ErrorReply(message))
       await pass(0)
       expect(outcome.error?.applied).toBe('unknown')
     },
   )
 
   it('a script that it does not know is sent whole, once, with the same deadline', async () => {
-    const outcome = outcomeOf(connection.call({ command: ['EVALSHA'], unknownScript: ['EVAL'], write: true }))
+    const outcome = outcomeOf(calls.call({ command: ['EVALSHA'], unknownScript: ['EVAL'], key: 'k', write: true }))
     await pass(600)
-    client.sent[0]?.fail(new ErrorReply('NOSCRIPT No matching script.'))
+    redis.sent[0]?.fail(new ErrorReply('NOSCRIPT No matching script.'))
     await pass(0)
-    expect(client.sent.map(({ command }) => command)).toEqual([['EVALSHA'], ['EVAL']])
-    expect(connection.commands).toBe(2)
+    expect(redis.sent.map(({ command }) => command)).toEqual([['EVALSHA'], ['EVAL']])
+    expect(calls.commands).toBe(2)
     await pass(400)
     expect(outcome.error?.applied).toBe('unknown')
   })
 })
 
-describe('a connection', () => {
+describe('calls', () => {
   it('I13: refuses what exceeds maxPending, at once', async () => {
-    const outcomes = Array.from({ length: 4 }, () => outcomeOf(connection.call(WRITE)))
+    const outcomes = Array.from({ length: 4 }, () => outcomeOf(calls.call(WRITE)))
     await pass(0)
     expect(outcomes.map(({ error }) => error?.applied)).toEqual([undefined, undefined, undefined, 'no'])
     expect(outcomes[3]?.error?.message).toContain('maxPending')
   })
 
   it('that is being closed answers what is under way, refuses the rest, and leaves no timer', async () => {
-    client.up()
-    const sent = outcomeOf(connection.call(READ))
-    const closing = connection.close()
-    const late = outcomeOf(connection.call(READ))
+    redis.up()
+    const sent = outcomeOf(calls.call(READ))
+    const closing = calls.close()
+    const late = outcomeOf(calls.call(READ))
     await pass(0)
-    expect(client.closed).toBe(false)
-    client.sent[0]?.answer(7)
+    expect(redis.closed).toBe(false)
+    redis.sent[0]?.answer(7)
     await closing
     expect(sent).toEqual({ reply: 7 })
     expect(late.error?.message).toContain('closed')
-    expect(client.closed).toBe(true)
+    expect(redis.closed).toBe(true)
     expect(vi.getTimerCount()).toBe(0)
   })
 
   it('that is being closed while the server hangs closes at the deadline', async () => {
-    client.up()
-    const hanging = outcomeOf(connection.call(WRITE))
-    const closing = connection.close()
+    redis.up()
+    const hanging = outcomeOf(calls.call(WRITE))
+    const closing = calls.close()
     await pass(DEADLINE)
     await closing
     expect(hanging.error?.applied).toBe('unknown')
-    expect(client.closed).toBe(true)
+    expect(redis.closed).toBe(true)
   })
 
   it('that is being closed while it is down closes at once', async () => {
-    const waiting = outcomeOf(connection.call(WRITE))
-    await connection.close()
+    const waiting = outcomeOf(calls.call(WRITE))
+    await calls.close()
     expect(waiting.error?.applied).toBe('no')
     expect(vi.getTimerCount()).toBe(0)
   })

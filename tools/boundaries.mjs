@@ -20,7 +20,7 @@ const ground = ['errors', 'types', 'telemetry']
 /** The areas are the folders of src, and the files directly in it. @type {Readonly<Record<string, Area>>} */
 const table = {
   errors: { areas: [], packages: [] },
-  types: { areas: [], packages: [], types: [/^core$/] },
+  types: { areas: [], packages: [], types: [/^core$/, /^errors$/] },
   telemetry: { areas: ['types'], packages: [/^node:diagnostics_channel$/] },
   core: { areas: [...ground, 'csrf'], packages: [/^node:crypto$/] },
   csrf: { areas: [...ground, 'core'], packages: [/^node:crypto$/] },

@@ -46,7 +46,7 @@ export class Visitors {
   /** What the browsers of those had who were told that they are signed out for good. */
   readonly #gone: Browser[] = []
   readonly #lanes: Promise<void>[] = []
-  #going = true
+  readonly #leaving = new AbortController()
 
   private constructor(servers: readonly string[], stayers: readonly Stayer[]) {
     this.#servers = servers
@@ -76,7 +76,7 @@ export class Visitors {
   }
 
   async leave(): Promise<void> {
-    this.#going = false
+    this.#leaving.abort()
     await Promise.all(this.#lanes)
   }
 
@@ -97,7 +97,7 @@ export class Visitors {
   }
 
   async #stay(visitor: number, stayer: Stayer): Promise<void> {
-    for (let turn = visitor; this.#going; turn++) {
+    for (let turn = visitor; !this.#leaving.signal.aborted; turn++) {
       if (turn % 2 === 0) await this.#ask('read', visitor, () => stayer.browser.get(turn % 2, '/who'))
       else await this.#add(visitor, stayer, (turn >> 1) % 2)
       await think()
@@ -111,7 +111,7 @@ export class Visitors {
   }
 
   async #comeAndGo(visitor: number): Promise<void> {
-    for (let turn = 0; this.#going; turn++) {
+    for (let turn = 0; !this.#leaving.signal.aborted; turn++) {
       const browser = new Browser(this.#servers)
       const came = await this.#ask('sign-in', visitor, () => browser.post(turn % 2, `/sign-in?user=leaver${visitor}`))
       await think()
@@ -126,7 +126,7 @@ export class Visitors {
 
   /** Somebody new each time: a page with a form. */
   async #passBy(visitor: number): Promise<void> {
-    for (let turn = 0; this.#going; turn++) {
+    for (let turn = 0; !this.#leaving.signal.aborted; turn++) {
       await this.#ask('anonymous', visitor, () => new Browser(this.#servers).get(turn % 2, '/form'))
       await think()
     }

@@ -1,14 +1,13 @@
 /** The options of the Redis store, checked and completed. */
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
 
-import { milliseconds } from '../../core/duration.ts'
 import { refuseUnknown } from '../../core/options.ts'
 import { OptionsError } from '../../errors.ts'
-import type { Duration } from '../../types.ts'
 import type { Access, Credentials, CredentialsSource } from './access.ts'
 import { type StoreUrl, storeUrl } from './url.ts'
+import { KNOWN_OF_USE, resolveUse, type UseOptions, type UseSettings } from './use.ts'
 
-export interface RedisStoreOptions {
+export interface RedisStoreOptions extends UseOptions {
   /**
    * `redis://user:password@host:port/database` for one server, `redis+sentinel://host:port,host:port/name` for the primary
    * that Sentinels name, `redis+cluster://host:port,host:port` for a cluster, `unix:/path` for a socket; `rediss` for TLS.
@@ -16,14 +15,6 @@ export interface RedisStoreOptions {
    * percent-encoded.
    */
   readonly url: string
-  /** Separates applications that share a database: enters every key. Letters, digits, - and _, at most 32. Default: none. */
-  readonly name?: string | undefined
-  /** What every key begins with; ends with a colon. Default: `hf:`. */
-  readonly prefix?: string | undefined
-  /** How long a call may take, waiting for a connection included; a number counts milliseconds. Default: `1s`. */
-  readonly deadline?: Duration | number | undefined
-  /** How many calls may be under way or waiting at once; what exceeds it fails at once. Default: 10 000. */
-  readonly maxPending?: number | undefined
   /**
    * How many replicas must have what ends something, and what is asked to be `replicated`. Default: 1 with Sentinels and in
    * a cluster, 0 with one server.
@@ -52,23 +43,17 @@ export interface SentinelOptions {
 }
 
 /** The options, complete. Times in milliseconds. */
-export interface RedisSettings {
+export interface RedisSettings extends UseSettings {
   readonly topology: StoreUrl
   readonly access: Access
   /** Of the Sentinels. */
   readonly sentinelAccess: Access
   readonly replicas: number
-  readonly prefix: string
-  readonly deadline: number
-  readonly maxPending: number
 }
 
 const KNOWN = {
+  ...KNOWN_OF_USE,
   url: 0,
-  name: 0,
-  prefix: 0,
-  deadline: 0,
-  maxPending: 0,
   replicas: 0,
   username: 0,
   password: 0,
@@ -87,22 +72,20 @@ export function resolveRedisOptions(given: string | RedisStoreOptions): RedisSet
   const options: RedisStoreOptions = typeof given === 'string' ? { url: given } : given
   refuseUnknown('', options, KNOWN)
   const topology = storeUrl(options.url)
-  const deadline = checkDeadline(options.deadline ?? '1s')
+  const use = resolveUse(options)
   const tls = tlsOf(topology, options.tls)
   return Object.freeze({
+    ...use,
     topology,
     access: {
       credentials: credentialsOf('', options, topology.credentials),
       rotating: options.credentials !== undefined,
       tls,
       database: databaseOf(topology, options.database),
-      patience: deadline,
+      patience: use.deadline,
     },
-    sentinelAccess: sentinelAccess(topology, options.sentinel, tls, deadline),
+    sentinelAccess: sentinelAccess(topology, options.sentinel, tls, use.deadline),
     replicas: checkReplicas(options.replicas ?? (topology.kind === 'sentinel' || topology.kind === 'cluster' ? 1 : 0)),
-    prefix: checkPrefix(options.prefix ?? 'hf:') + checkName(options.name ?? ''),
-    deadline,
-    maxPending: checkMaxPending(options.maxPending ?? 10_000),
   })
 }
 
@@ -183,29 +166,6 @@ function databaseOf({ kind, database: inUrl }: StoreUrl, given: number | undefin
     throw new OptionsError('database', 'database is given, but a cluster has no database numbers.')
   if (inUrl !== undefined) throw new OptionsError('database', 'database is given by option and in the url: keep one.')
   return given
-}
-
-function checkPrefix(prefix: unknown): string {
-  if (typeof prefix === 'string' && /^[\w.:{}-]{1,64}$/.test(prefix) && prefix.endsWith(':')) return prefix
-  throw new OptionsError(
-    'prefix',
-    "prefix may have letters, digits and _ - . : { }, at most 64 of them, and ends with a colon, such as 'hf:'.",
-  )
-}
-
-function checkName(name: unknown): string {
-  if (name === '') return ''
-  if (typeof name === 'string' && /^[\w-]{1,32}$/.test(name)) return `${name}:`
-  throw new OptionsError('name', 'name may have letters, digits, - and _, at most 32 of them.')
-}
-
-function checkDeadline(value: unknown): number {
-  return milliseconds('deadline', typeof value === 'number' ? `${value}ms` : value)
-}
-
-function checkMaxPending(value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
-  throw new OptionsError('maxPending', 'maxPending must be a whole number, 1 or more.')
 }
 
 function checkReplicas(value: unknown): number {

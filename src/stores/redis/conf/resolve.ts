@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { milliseconds } from '../../../core/duration.ts'
 import { refuseUnknown } from '../../../core/options.ts'
 import { OptionsError } from '../../../errors.ts'
-import { resolveRedisOptions } from '../options.ts'
+import { resolvePrefix } from '../use.ts'
 import type { Password } from './access.ts'
 import { type MemoryPlan, planMemory, totalMemory } from './memory.ts'
 import type {
@@ -90,7 +90,7 @@ function resolveServer(given: PrimaryConf | ReplicaConf | ClusterConf): Server {
     ...resolveNode(given, PORT),
     role,
     memory: planMemory(totalMemory(given.memory), replicas),
-    prefix: resolveRedisOptions({ url: 'redis://localhost', prefix: given.prefix, name: given.name }).prefix,
+    prefix: resolvePrefix(given.prefix, given.name),
     replicas,
     minReplicas,
     passwords: serverPasswords(given.passwords, role, replicas),

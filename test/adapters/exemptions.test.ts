@@ -38,13 +38,14 @@ const prefix = fc.constantFrom('', '', '', '', 'http://localhost', 'http://local
 const odd = fc.constantFrom('http://localhost#', 'http://localhost?', 'javascript://x', 'http://a/b@c', 'HTTP://h\\')
 const SUFFIXES = '? ?/hook ?x=/../hook #/hook ?_method=PUT ;/hook / // /.'.split(' ')
 const suffix = fc.constantFrom('', '', '', ...SUFFIXES)
-const target = fc
+const odder = fc
   .tuple(
     fc.oneof({ weight: 9, arbitrary: prefix }, { weight: 1, arbitrary: odd }),
     fc.array(segment, { minLength: 1, maxLength: 5 }),
     suffix,
   )
   .map(([start, segments, end]) => `${start}/${segments.join('/')}${end}`)
+const target = fc.oneof({ weight: 9, arbitrary: odder }, { weight: 1, arbitrary: fc.constantFrom(...HOOKS) })
 
 /** What every handler answers with: its own name. */
 const named =

@@ -190,13 +190,13 @@ export class CsrfError extends HoldfastError {
   readonly code = 'ERR_CSRF'
   readonly status = 403
   readonly reason: CsrfReason
-  readonly #fresh: (() => string) | undefined
+  readonly #fresh: (() => string | undefined) | undefined
   #token: string | undefined
 
   constructor(
     reason: CsrfReason,
     message: string,
-    details: ErrorDetails & { readonly fresh?: (() => string) | undefined } = {},
+    details: ErrorDetails & { readonly fresh?: (() => string | undefined) | undefined } = {},
   ) {
     super(message, details)
     this.reason = reason
@@ -205,7 +205,8 @@ export class CsrfError extends HoldfastError {
 
   /**
    * A new token, with which the script that sent this may try once more; made when it is asked for. `undefined` unless
-   * the browser says that the request came from our very own origin. Not for an answer that another origin may read.
+   * the browser says that the request came from our very own origin, and once the answer has begun. Not for an answer that
+   * another origin may read.
    */
   get token(): string | undefined {
     return (this.#token ??= this.#fresh?.())

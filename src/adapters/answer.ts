@@ -29,8 +29,21 @@ interface Wording {
   readonly advice: string
 }
 
+/** What an answer depends on besides its error. */
+export interface AnswerOptions {
+  /**
+   * Whether a refused script of our own pages gets a new CSRF token with the problem, to try again with. Not where another
+   * origin may read the answer (`Access-Control-Allow-Origin`). Default `false`.
+   */
+  readonly fresh?: boolean | undefined
+}
+
 /** The answer to a request that ended with this error: a page where the client prefers HTML, else problem+json. */
-export function answerFor(error: HoldfastError, accept: string | undefined): Answer {
+export function answerFor(
+  error: HoldfastError,
+  accept: string | undefined,
+  { fresh = false }: AnswerOptions = {},
+): Answer {
   const html = prefersHtml(accept)
   const wording = wordingOf(error)
   return {
@@ -42,7 +55,7 @@ export function answerFor(error: HoldfastError, accept: string | undefined): Ans
       'x-content-type-options': 'nosniff',
       ...(html ? { 'content-security-policy': CSP } : {}),
     },
-    body: html ? pageOf(error, wording) : problemOf(error, wording),
+    body: html ? pageOf(error, wording) : problemOf(error, wording, fresh),
   }
 }
 
@@ -115,8 +128,9 @@ function sentences(text: string): [string, string] {
   return end < 0 ? [text, ''] : [text.slice(0, end + 1), text.slice(end + 2)]
 }
 
-function problemOf(error: HoldfastError, wording: Wording): string {
+function problemOf(error: HoldfastError, wording: Wording, fresh: boolean): string {
   const { status } = error
+  const token = fresh && error instanceof CsrfError ? error.token : undefined
   return JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
@@ -125,6 +139,7 @@ function problemOf(error: HoldfastError, wording: Wording): string {
     code: error.code,
     ...(error instanceof CsrfError || error instanceof SessionEndedError ? { reason: error.reason } : {}),
     ...(error.handle === undefined ? {} : { handle: error.handle }),
+    ...(token === undefined ? {} : { token }),
   })
 }
 

@@ -148,7 +148,8 @@ class Registration {
 
   #refuse(error: unknown, reply: FastifyReply): FastifyReply {
     if (this.#forwards || !(error instanceof HoldfastError)) throw forFastify(error)
-    return answer(reply, answerFor(error, reply.request.headers.accept))
+    const fresh = !reply.hasHeader('access-control-allow-origin')
+    return answer(reply, answerFor(error, reply.request.headers.accept, { fresh }))
   }
 
   /** The error's answer takes the place of the reply. */

@@ -246,7 +246,8 @@ export function mount<Data extends object>(
 
 /** Sends the page or problem that belongs to the error. */
 export function answerWith(error: HoldfastError, request: IncomingMessage, response: ServerResponse): void {
-  send(answerFor(error, request.headers.accept), response)
+  const fresh = !response.hasHeader('access-control-allow-origin')
+  send(answerFor(error, request.headers.accept, { fresh }), response)
 }
 
 /** Sends an answer of our own. */

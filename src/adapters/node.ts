@@ -25,7 +25,7 @@ import { mount, type RouteOptions, someMountsOf } from './mount.ts'
 import { checkReason, dangerouslySkipCsrf } from './skip-csrf.ts'
 import { watchMethod } from './watched-method.ts'
 
-export { type Answer, answerFor } from './answer.ts'
+export { type Answer, answerFor, type AnswerOptions } from './answer.ts'
 export { answerWith } from './mount.ts'
 export { dangerouslySkipCsrf } from './skip-csrf.ts'
 

@@ -219,7 +219,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
       presented: this.#presented,
       identity: this.#identity,
       unread: this.#work.unread,
-      token: () => this.session.csrf.token(),
+      token: () => (this.#work.headGone ? undefined : this.session.csrf.token()),
     })
   }
 

@@ -18,12 +18,17 @@ export interface Caller {
   readonly identity: Identity
   /** Why nothing is known of the session: then nobody can tell whether a token is good. */
   readonly unread: StoreUnavailableError | undefined
-  /** Makes a new token for the caller. */
-  readonly token: () => string
+  /** Makes a new token for the caller; `undefined` where it is too late for the cookie that it needs. */
+  readonly token: () => string | undefined
 }
 
-/** Reasons for which the same request, sent again with a new token, does what the visitor meant. Not where somebody else is signed in by now. */
-const MENDED_BY_TOKEN: ReadonlySet<CsrfReason> = new Set(['token-missing', 'token-stale', 'token-forged'])
+/** Reasons for which the same request, sent again with a new token in its header, does what the visitor meant. Not where somebody else is signed in by now. */
+const MENDED_BY_TOKEN: ReadonlySet<CsrfReason> = new Set([
+  'token-missing',
+  'token-stale',
+  'token-forged',
+  'body-not-parsed',
+])
 
 /** The longest part of a foreign header that is told, in characters. */
 const TOLD_MOST = 200

@@ -133,3 +133,13 @@ describe('what the client accepts', () => {
     expect(headers['content-type']?.startsWith('text/html') ? 'page' : 'problem').toBe(expected)
   })
 })
+
+describe('the new token of a refusal', () => {
+  const error = new CsrfError('token-stale', 'for developers', { fresh: () => 'a-new-token' })
+
+  it('goes only into a problem, and only where it is said that it may', () => {
+    expect(JSON.parse(answerFor(error, undefined, { fresh: true }).body)).toMatchObject({ token: 'a-new-token' })
+    expect(answerFor(error, undefined).body).not.toContain('a-new-token')
+    expect(answerFor(error, 'text/html', { fresh: true }).body).not.toContain('a-new-token')
+  })
+})

@@ -1,5 +1,6 @@
 /** The adapter makes the CSRF check, and answers what it refuses. */
 import assert from 'node:assert/strict'
+import { cookiesOf } from './client.ts'
 import type { ContractRoute, Rule } from './harness.ts'
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -49,6 +50,44 @@ export function forgeryRules(rule: Rule): void {
       assert.equal((await bench.ask({ ...post, headers, body: 'a=1' })).status, 403)
     },
   )
+  rule(
+    'gives a refused script of our own pages a new token to try again with, also a visitor who had no cookie',
+    { routes, options: { csrf: 'strict' } },
+    async (bench) => {
+      for (const cookie of [undefined, await bench.guest()]) {
+        const first = await bench.ask({
+          method: 'POST',
+          path: '/save',
+          headers: { ...HERE, ...(cookie === undefined ? {} : { cookie }) },
+          body: 'a=1',
+        })
+        const { reason, token } = JSON.parse(first.body) as { reason: string; token: string }
+        assert.deepEqual([first.status, reason], [403, 'token-missing'])
+        assert.deepEqual(first.headers.get('cache-control'), ['no-store'])
+        const headers = { ...HERE, cookie: cookie ?? cookiesOf(first), 'x-csrf-token': token }
+        assert.equal((await bench.ask({ method: 'POST', path: '/save', headers, body: 'a=1' })).body, 'saved')
+      }
+    },
+  )
+  const others = {
+    'no evidence': FORM,
+    'another origin': ELSEWHERE,
+    'a trusted origin': { ...ELSEWHERE, origin: 'https://partner.example' },
+    'an address that was typed': { ...FORM, 'sec-fetch-site': 'none' },
+    'a visitor who wants a page': { ...HERE, accept: 'text/html' },
+  }
+  for (const [who, headers] of Object.entries(others)) {
+    rule(
+      `gives no token to ${who}, nor a cookie`,
+      { routes, options: { csrf: 'strict', trustedOrigins: ['https://partner.example'] } },
+      async (bench) => {
+        const reply = await bench.ask({ method: 'POST', path: '/save', headers, body: 'a=1' })
+        assert.equal(reply.status, 403)
+        assert.doesNotMatch(reply.body, /[\w-]{56}/)
+        assert.equal(reply.headers.get('set-cookie'), undefined)
+      },
+    )
+  }
   rule('hands the refusal to the application that wants it', { routes, errors: 'forward' }, async (bench) => {
     const reply = await bench.ask({ method: 'POST', path: '/save', headers: ELSEWHERE, body: 'a=1' })
     assert.equal(reply.status, 403)

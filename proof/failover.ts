@@ -1,9 +1,11 @@
 /**
  * What a fault of Redis costs its sessions, with visitors on two server processes all the while:
- * `npm run proof:failover -- [--form single|sentinel|cluster]… [--fault WORD] [--minute] [--json]`.
+ * `npm run proof:failover -- [--form single|sentinel|cluster]… [--fault WORD] [--replicated] [--minute] [--json]`.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+
+import type { Durability } from 'holdfast'
 
 import { closeConnections } from './browser.ts'
 import { deploy, type Form } from './failover/deployment.ts'
@@ -25,15 +27,22 @@ if (typeof options === 'string') {
   process.stderr.write(options)
   process.exitCode = 2
 } else {
-  await main(options.faults, options.json)
+  await main(options)
 }
 
-function readOptions(): { faults: readonly Fault[]; json: boolean } | string {
+interface Options {
+  readonly faults: readonly Fault[]
+  readonly durability: Durability
+  readonly json: boolean
+}
+
+function readOptions(): Options | string {
   try {
     const { values } = parseArgs({
       options: {
         form: { type: 'string', multiple: true, default: [...FORMS] },
         fault: { type: 'string', default: '' },
+        replicated: { type: 'boolean', default: false },
         minute: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -42,17 +51,17 @@ function readOptions(): { faults: readonly Fault[]; json: boolean } | string {
     const all = values.minute ? [LONG_OUTAGE] : FAULTS
     const faults = all.filter(({ form, name }) => values.form.includes(form) && name.includes(values.fault))
     if (values.help || faults.length === 0) return usage()
-    return { faults, json: values.json }
+    return { faults, durability: values.replicated ? 'replicated' : 'primary', json: values.json }
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n\n${usage()}`
   }
 }
 
-async function main(faults: readonly Fault[], json: boolean): Promise<void> {
+async function main({ faults, durability, json }: Options): Promise<void> {
   const results: { fault: Fault; figures: Figures }[] = []
   for (const fault of faults) {
     process.stderr.write(`${fault.form}: ${fault.name} … `)
-    const figures = await run(fault)
+    const figures = await run(fault, durability)
     process.stderr.write(`${complaintsOf(fault, figures).join('; ') || 'as promised'}\n`)
     results.push({ fault, figures })
   }
@@ -63,10 +72,10 @@ async function main(faults: readonly Fault[], json: boolean): Promise<void> {
 }
 
 /** One fault, on a Redis and two servers of its own. */
-async function run(fault: Fault): Promise<Figures> {
+async function run(fault: Fault, durability: Durability): Promise<Figures> {
   const deployment = await deploy(fault.form)
   try {
-    const site = await openSiteOn(deployment.url)
+    const site = await openSiteOn(deployment.url, durability)
     try {
       const visitors = await Visitors.arrive(site.servers)
       visitors.come()
@@ -148,10 +157,11 @@ function spread({ p99, worst }: Spread): string {
 }
 
 function usage(): string {
-  return `npm run proof:failover -- [--form NAME]… [--fault WORD] [--minute] [--json]
+  return `npm run proof:failover -- [--form NAME]… [--fault WORD] [--replicated] [--minute] [--json]
 
   --form     ${FORMS.join(', ')}; repeat it for several
   --fault    only the faults with this word in their name
+  --replicated  every change waits for a replica (durability: 'replicated')
   --minute   instead of those: Redis stopped for a minute, to see that nothing grows
   --json     what came out, for programs
 `

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
+import type { Durability } from 'holdfast'
+
 import { startCluster } from '../test/support/redis-cluster.ts'
 import { startSentinels } from '../test/support/redis-sentinel.ts'
 import { startRedisServer } from '../test/support/redis-server.ts'
@@ -76,8 +78,12 @@ export interface SiteOn {
   close(): Promise<void>
 }
 
-export async function openSiteOn(store: string): Promise<SiteOn> {
-  const setup = { ...setupOf({ kind: 'holdfast', adapter: 'fastify', store: 'redis' }, store, {}), quiet: true }
+export async function openSiteOn(store: string, durability: Durability): Promise<SiteOn> {
+  const setup = {
+    ...setupOf({ kind: 'holdfast', adapter: 'fastify', store: 'redis' }, store, {}),
+    durability,
+    quiet: true,
+  }
   const [first, second] = [await startServer(setup), await startServer(setup)]
   return {
     servers: [first.origin, second.origin],

@@ -1,5 +1,12 @@
 /** The races' application on Holdfast, through the Express or the Fastify adapter. */
-import { createSessions, type Duration, type HoldfastError, type Session, type Sessions } from 'holdfast'
+import {
+  createSessions,
+  type Durability,
+  type Duration,
+  type HoldfastError,
+  type Session,
+  type Sessions,
+} from 'holdfast'
 import { holdfast as expressHoldfast, route } from 'holdfast/express'
 import { holdfast as fastifyHoldfast } from 'holdfast/fastify'
 import express, { type ErrorRequestHandler } from 'express'
@@ -17,6 +24,7 @@ export interface HoldfastSetup {
   readonly csrf: 'auto' | 'strict'
   readonly graceTimeout: Duration
   readonly renewalTimeout: Duration
+  readonly durability?: Durability
   /** Whether its warnings go nowhere: where a store is made to fail on purpose, there would be many. */
   readonly quiet?: boolean
 }
@@ -29,6 +37,7 @@ export async function serveHoldfast(setup: HoldfastSetup): Promise<Listening> {
     csrf: setup.csrf,
     graceTimeout: setup.graceTimeout,
     renewalTimeout: setup.renewalTimeout,
+    durability: setup.durability,
     ...(setup.quiet === true ? { log: { warn: () => undefined, error: () => undefined } } : {}),
   })
   await sessions.ready()

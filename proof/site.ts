@@ -27,6 +27,7 @@ export interface SiteOptions {
   readonly csrf?: 'auto' | 'strict'
   readonly graceTimeout?: HoldfastSetup['graceTimeout']
   readonly renewalTimeout?: HoldfastSetup['renewalTimeout']
+  readonly maxPerUser?: HoldfastSetup['maxPerUser']
 }
 
 export interface Site {
@@ -111,7 +112,9 @@ export async function onSite<Result>(
 function setupOf(target: Target, store: string, options: SiteOptions): HoldfastSetup | ExpressSessionSetup {
   if (target.kind === 'express-session') return { kind: 'express-session', store, secret: SECRET }
   const { csrf = 'auto', graceTimeout = '60s', renewalTimeout = '1h' } = options
-  return { kind: 'holdfast', adapter: target.adapter, store, secret: SECRET, csrf, graceTimeout, renewalTimeout }
+  const { maxPerUser } = options
+  const times = { graceTimeout, renewalTimeout }
+  return { kind: 'holdfast', adapter: target.adapter, store, secret: SECRET, csrf, maxPerUser, ...times }
 }
 
 async function openStore(target: Target): Promise<{ url: string; close(): Promise<void> }> {

@@ -152,23 +152,24 @@ export class DataError extends HoldfastError {
   }
 }
 
-/** Limits of what waits: what crosses them may be tried again. */
-const PASSING: ReadonlySet<string> = new Set(['queuedCommits', 'ends'])
+/** What fits where it is not 500: limits of what waits, which pass by themselves, and one that the visitor can do something about. */
+const STATUS_OF: Readonly<Record<string, 409 | 503>> = { queuedCommits: 503, ends: 503, maxPerUser: 409 }
 
 /**
  * A limit was crossed. It is 500 and not 413: a session grows over many requests, so a smaller one seldom helps, and
- * its sender cannot know. `queuedCommits` and `ends` are 503, because that passes.
+ * its sender cannot know. `queuedCommits` and `ends` are 503, because that passes. `maxPerUser` is 409 (RFC 9110, section
+ * 15.5.10): the user can end another session, and sign in again.
  */
 export class LimitError extends HoldfastError {
   readonly code = 'ERR_LIMIT'
-  readonly status: 500 | 503
+  readonly status: 409 | 500 | 503
   /** The limit's name, as in the options: `recordSize`, `depth` … */
   readonly limit: string
 
   constructor(limit: string, message: string, details: ErrorDetails = {}) {
-    const passes = PASSING.has(limit)
-    super(message, passes ? { ...details, headers: { 'retry-after': '1', ...details.headers } } : details)
-    this.status = passes ? 503 : 500
+    const status = STATUS_OF[limit] ?? 500
+    super(message, status === 503 ? { ...details, headers: { 'retry-after': '1', ...details.headers } } : details)
+    this.status = status
     this.limit = limit
   }
 }

@@ -192,6 +192,14 @@ export interface BaseOptions {
   readonly durability?: Durability | undefined
   /** How old a copy of a session may be that is served, to be read only, while the store does not answer. Default: none is. */
   readonly serveStale?: Duration | undefined
+  /**
+   * How many live sessions a user may have. `then`: what a sign-in beyond that does, which is to end the user's oldest by
+   * sign-in (`'end-oldest'`, the default), or to throw a `LimitError` with status 409 (`'refuse'`). Default: no limit.
+   */
+  readonly maxPerUser?:
+    | number
+    | { readonly most: number; readonly then?: 'end-oldest' | 'refuse' | undefined }
+    | undefined
   /** Ends the session when an id comes back after its grace. Default `false`: an event only. */
   readonly endOnTheft?: boolean | undefined
   readonly limits?: Limits | undefined

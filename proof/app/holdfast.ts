@@ -1,6 +1,7 @@
 /** The races' application on Holdfast, through the Express or the Fastify adapter. */
 import {
   createSessions,
+  type BaseOptions,
   type Durability,
   type Duration,
   type HoldfastError,
@@ -25,6 +26,7 @@ export interface HoldfastSetup {
   readonly graceTimeout: Duration
   readonly renewalTimeout: Duration
   readonly durability?: Durability
+  readonly maxPerUser?: BaseOptions['maxPerUser']
   /** Whether its warnings go nowhere: where a store is made to fail on purpose, there would be many. */
   readonly quiet?: boolean
 }
@@ -38,6 +40,7 @@ export async function serveHoldfast(setup: HoldfastSetup): Promise<Listening> {
     graceTimeout: setup.graceTimeout,
     renewalTimeout: setup.renewalTimeout,
     durability: setup.durability,
+    maxPerUser: setup.maxPerUser,
     ...(setup.quiet === true ? { log: { warn: () => undefined, error: () => undefined } } : {}),
   })
   await sessions.ready()

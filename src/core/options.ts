@@ -5,6 +5,7 @@ import type { BaseOptions, Callback, CsrfMode, Limits, Log, Secrets } from '../t
 import { milliseconds } from './duration.ts'
 import type { Timers } from './expiry.ts'
 import type { Durability } from './store.ts'
+import type { UserLimit } from './user-limit.ts'
 
 /** The options of one manager, complete. Times in milliseconds. */
 export interface Settings {
@@ -21,6 +22,7 @@ export interface Settings {
   readonly insecure: boolean
   readonly whole: ReadonlySet<string>
   readonly endOnTheft: boolean
+  readonly maxPerUser: UserLimit | undefined
   readonly durability: Durability
   /** `undefined`: nothing stale is served. */
   readonly serveStale: number | undefined
@@ -52,6 +54,7 @@ export const DEFAULTS = {
   insecure: false,
   whole: [],
   endOnTheft: false,
+  maxPerUser: undefined,
   durability: 'primary',
   serveStale: undefined,
   limits: {
@@ -94,6 +97,7 @@ export function resolveOptions(given: Given): Settings {
     insecure,
     whole: new Set(strings('whole', options.whole)),
     endOnTheft: flag('endOnTheft', options.endOnTheft),
+    maxPerUser: options.maxPerUser === undefined ? undefined : Object.freeze(checkMaxPerUser(options.maxPerUser)),
     durability: oneOf('durability', options.durability, DURABILITIES),
     serveStale: options.serveStale === undefined ? undefined : milliseconds('serveStale', options.serveStale),
     limits: Object.freeze(checkLimits(options.limits)),
@@ -198,6 +202,24 @@ function checkCookie(cookie: unknown): 'lax' | 'strict' | 'none' {
     'strict',
     'none',
   ])
+}
+
+/** More than these would be no limit, and every sign-in looks at all of them. */
+const PER_USER_MOST = 1_000
+
+function checkMaxPerUser(given: unknown): UserLimit {
+  const limit = (typeof given === 'number' ? { most: given } : given) as {
+    most?: unknown
+    then?: 'end-oldest' | 'refuse'
+  }
+  refuseUnknown('maxPerUser.', limit, Object.fromEntries(['most', 'then'].map((key) => [key, 0])))
+  const { most, then: beyond = 'end-oldest' } = limit
+  if (typeof most !== 'number' || !Number.isInteger(most) || most < 1 || most > PER_USER_MOST)
+    throw new OptionsError(
+      'maxPerUser',
+      `maxPerUser must be a whole number from 1 to ${PER_USER_MOST}, or { most, then }.`,
+    )
+  return { most, beyond: oneOf('maxPerUser.then', beyond, ['end-oldest', 'refuse']) }
 }
 
 const LIMIT_MOST: Readonly<Record<keyof Limits, number>> = {

@@ -14,7 +14,7 @@ export const conflict: Channel = channel('holdfast:conflict')
 export const commit: Channel = channel('holdfast:commit')
 /** A change was dropped because its session is over or its response had left. Message: `{ handle, reason, paths }`. */
 export const dropped: Channel = channel('holdfast:dropped')
-/** A session was begun, renewed, signed in, or ended. Message: `{ handle, what }`. */
+/** A session was begun, renewed, signed in, or ended. Message: `{ handle, what, why }` with `why: 'maxPerUser'` where newer sign-ins ended it. */
 export const lifecycle: Channel = channel('holdfast:lifecycle')
 /** A request was refused, or passed and counts as noteworthy: a stale token, or in report mode what `under` ('auto' or 'strict') would have refused. `odd`: its `Sec-Fetch-Site` was no value that we know. `origin` and `site` are the request's `Origin` and `Sec-Fetch-Site`, cut off at 200 characters. Message: `{ reason, mode, under, passed, odd, method, path, origin, site }`. */
 export const csrf: Channel = channel('holdfast:csrf')

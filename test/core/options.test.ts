@@ -43,6 +43,14 @@ describe('options', () => {
     expect(settings.trustedOrigins).toEqual(['https://a.example'])
   })
 
+  it('take a number for maxPerUser, or what a sign-in beyond it does', () => {
+    const of = (maxPerUser: BaseOptions['maxPerUser']): unknown => resolveOptions({ maxPerUser, log: quiet }).maxPerUser
+    expect(of(undefined)).toBeUndefined()
+    expect(of(3)).toEqual({ most: 3, beyond: 'end-oldest' })
+    expect(of({ most: 3 })).toEqual({ most: 3, beyond: 'end-oldest' })
+    expect(of({ most: 3, then: 'refuse' })).toEqual({ most: 3, beyond: 'refuse' })
+  })
+
   it.each([
     [{ idleTimout: '30m' }, 'idleTimout', 'Did you mean idleTimeout?'],
     [{ limits: { recordsize: 5 } }, 'limits.recordsize', 'Did you mean limits.recordSize?'],
@@ -60,6 +68,10 @@ describe('options', () => {
     [{ csrf: 'off' }, 'csrf', "'auto', 'strict', 'report'"],
     [{ name: 'my shop' }, 'name', 'letters'],
     [{ limits: { depth: 0 } }, 'limits.depth', 'whole number'],
+    [{ maxPerUser: 0 }, 'maxPerUser', 'whole number from 1'],
+    [{ maxPerUser: { most: 1.5 } }, 'maxPerUser', 'whole number from 1'],
+    [{ maxPerUser: { mots: 3 } }, 'maxPerUser.mots', 'Did you mean maxPerUser.most?'],
+    [{ maxPerUser: { most: 3, then: 'reject' } }, 'maxPerUser.then', "'end-oldest', 'refuse'"],
     [{ callbacks: [{ method: 'post', path: '/x', origins: [] }] }, 'callbacks[0].method', 'capitals'],
     [{ log: {} }, 'log', 'warn'],
     [{ now: 5 }, 'now', 'function'],

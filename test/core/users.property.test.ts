@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { isBarred } from '../../src/core/expiry.ts'
 import { anyDeed, programOf, USERS, UsersWorld, type Done, type SignIn } from '../support/users-world.ts'
 
-const RUNS = 1_500
+const RUNS = 1_000
 
 type Entered = Done & { readonly signIn: SignIn }
 

@@ -18,7 +18,7 @@ import { Turns } from './turns.ts'
 
 export const USERS = ['ada', 'bob'] as const
 export type User = (typeof USERS)[number]
-const BROWSERS = 3
+const BROWSERS = 5
 const SERVERS = 3
 const MINUTE = 60_000
 
@@ -191,6 +191,7 @@ async function act(
 
 /** Mostly the same, so that they meet. */
 const browser = fc.constantFrom(0, 0, 0, 1, 1, 2)
+const anyBrowser = fc.nat(BROWSERS - 1)
 const user = fc.constantFrom<User>('ada', 'ada', 'ada', 'bob')
 const where = fc.nat(SERVERS - 1)
 
@@ -214,6 +215,26 @@ export const anyDeed: fc.Arbitrary<Deed> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ server: where, does: fc.constant('revoke-all' as const) }) },
   { weight: 2, arbitrary: fc.record({ server: where, does: fc.constant('list' as const), user }) },
+)
+
+/** What concerns the number of a user's sessions. */
+export const crowdingDeed: fc.Arbitrary<Deed> = fc.oneof(
+  {
+    weight: 10,
+    arbitrary: fc.record({ server: where, does: fc.constant('sign-in' as const), browser: anyBrowser, user }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      server: where,
+      does: fc.constantFrom('change', 'renew', 'raise', 'sign-out'),
+      browser: anyBrowser,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ server: where, does: fc.constant('revoke' as const), user, browser: anyBrowser }),
+  },
 )
 
 /** A program of such deeds. */

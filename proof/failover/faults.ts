@@ -126,6 +126,18 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'planned, writes paused first (CLIENT PAUSE)',
+    form: 'sentinel',
+    seconds: 4,
+    begin: async (deployment) => {
+      const { redis } = deployment as On<'sentinel'>
+      const primary = await redis.primary()
+      await primary.cli('client', 'pause', '5000', 'write')
+      await redis.failover()
+      return () => undefined
+    },
+  },
+  {
     name: 'a Sentinel killed',
     form: 'sentinel',
     seconds: 4,

@@ -16,6 +16,8 @@ const TARGETS: readonly (Target & { readonly kind: 'holdfast' })[] = [
   { kind: 'holdfast', adapter: 'fastify', store: 'lmdb' },
   { kind: 'holdfast', adapter: 'express', store: 'redis' },
   { kind: 'holdfast', adapter: 'fastify', store: 'redis' },
+  { kind: 'holdfast', adapter: 'fastify', store: 'sentinel' },
+  { kind: 'holdfast', adapter: 'fastify', store: 'cluster' },
 ]
 
 /** What each race is to show, by the options that its servers need. */

@@ -53,6 +53,16 @@ function lasting(ms: number, result = 1): Run {
   }
 }
 
+/** What the channel says meanwhile. */
+async function toldDuring(act: () => Promise<void>): Promise<unknown[]> {
+  const told: unknown[] = []
+  const note = (message: unknown): void => void told.push((message as { what: string }).what)
+  subscribe('holdfast:cycle', note)
+  await act()
+  unsubscribe('holdfast:cycle', note)
+  return told
+}
+
 describe('the claim of a server that runs the final step', () => {
   it('I11: is kept for as long as it runs, also where answers to its renewal get lost', async () => {
     const token = await begun()
@@ -306,6 +316,29 @@ describe('a server that died with the claim', () => {
     expect(await codeOf(browser.visit(at, (session) => order.abandon(session, token)))).toBe('ERR_CYCLE_IN_DOUBT')
   })
 
+  it('is not taken to be dead where it gave a sign of life between the look and the mark', async () => {
+    const token = await begun()
+    const late = gate()
+    const first = submit(0, token, async () => {
+      await late.passed
+      return 1
+    })
+    await world.time.pass(1)
+    // It stood still, and goes on just now.
+    world.faulty[0]!.faults = { fail: (asked) => (asked === 'patch' ? 'refuse' : undefined) }
+    await world.time.pass((4 * LEASE) / 3 - 300)
+    const looked = pause(world.store, 'epoch', 'after')
+    const second = codeOf(submit(1, token, () => 2))
+    await world.time.pass(0)
+    await looked.reached
+    world.faulty[0]!.faults = {}
+    await world.time.pass(500)
+    looked.goOn()
+    expect(await world.time.settle(second)).toBe('ERR_CYCLE_BUSY')
+    late.open()
+    expect(await world.time.settle(first)).toEqual({ result: 1, repeated: false })
+  })
+
   it('lets it be run again where that is asked for, under the same key', async () => {
     const token = await died(again)
     await world.time.pass(LEASE + 1_100)
@@ -319,7 +352,10 @@ describe('the outcome of the final step', () => {
     async (fault) => {
       const token = await begun()
       failOnce(world.faulty[0]!, 'replace', fault)
-      expect(await world.time.settle(submit(0, token, () => 3))).toEqual({ result: 3, repeated: false })
+      const told = await toldDuring(async () => {
+        expect(await world.time.settle(submit(0, token, () => 3))).toEqual({ result: 3, repeated: false })
+      })
+      expect(told).toEqual(['done'])
       expect(await world.time.settle(submit(1, token, () => 4))).toEqual({ result: 3, repeated: true })
     },
   )
@@ -353,14 +389,12 @@ describe('the outcome of the final step', () => {
   })
 
   it('is told on the channel, in one word', async () => {
-    const told: unknown[] = []
-    const note = (message: unknown): void => void told.push((message as { what: string }).what)
-    subscribe('holdfast:cycle', note)
-    const token = await begun()
-    await world.time.settle(submit(0, token, ({ reopen }) => Promise.reject(reopen('no')))).catch(() => undefined)
-    await world.time.settle(submit(0, token, () => 3))
-    await world.time.settle(submit(1, token, () => 3))
-    unsubscribe('holdfast:cycle', note)
+    const told = await toldDuring(async () => {
+      const token = await begun()
+      await world.time.settle(submit(0, token, ({ reopen }) => Promise.reject(reopen('no')))).catch(() => undefined)
+      await world.time.settle(submit(0, token, () => 3))
+      await world.time.settle(submit(1, token, () => 3))
+    })
     expect(told).toEqual(['reopened', 'done', 'repeated'])
   })
 })

@@ -96,6 +96,24 @@ describe('I11: another session', () => {
     expect(await finish(token)).toBe('ran')
   })
 
+  it('has a list of its own, and a limit of its own', async () => {
+    const note = defineCycle<{ text: string }, string>('note', { maxOpen: 1 })
+    const other = new Browser()
+    await other.visit(world.servers[0]!, (session) => session.signIn('bob'))
+    for (const [text, by] of [
+      ['hers', browser],
+      ['his', other],
+    ] as const)
+      await by.visit(world.servers[0]!, (session) => note.begin(session, { text }))
+    for (const [text, by] of [
+      ['hers', browser],
+      ['his', other],
+    ] as const) {
+      const listed = await by.visit(world.servers[1]!, (session) => note.list(session))
+      expect(listed.map(({ state }) => state.text)).toEqual([text])
+    }
+  })
+
   it.each([
     ['a sign-in', (by: Browser) => by.visit(world.servers[0]!, (session) => session.signIn('bob'))],
     [

@@ -34,7 +34,15 @@ const everyday: fc.WeightedArbitrary<Deed>[] = [
   { weight: 5, arbitrary: fc.record({ do: fc.constant('step' as const), visitor, cycle: which, ...where }) },
   {
     weight: 12,
-    arbitrary: fc.record({ do: fc.constant('finish' as const), visitor, cycle: which, takes, ends, ...where }),
+    arbitrary: fc.record({
+      do: fc.constant('finish' as const),
+      visitor,
+      cycle: which,
+      takes,
+      lingers: takes,
+      ends,
+      ...where,
+    }),
   },
   {
     weight: 2,
@@ -78,6 +86,9 @@ function judge(story: Story): void {
     // One name for all that a cycle does, and for nothing else.
     expect(new Set(its.map(({ key }) => key)).size).toBeLessThanOrEqual(1)
     if (story.retried && !story.calm) continue
+    // Whoever is told of a doubt may look, and rely on it that nothing comes any more.
+    const told = answers.find((one) => one.cycle === cycle && errorIn(one) === 'ERR_CYCLE_IN_DOUBT')
+    for (const { begunAt } of its) expect(begunAt).toBeLessThanOrEqual(told?.answeredAt ?? Infinity)
     // Nothing happens twice, whoever dies; and only the one who ran it is not told that it is repeated.
     expect(its.length).toBeLessThanOrEqual(1)
     expect(answers.filter((one) => one.cycle === cycle && isFirst(one)).length).toBeLessThanOrEqual(1)

@@ -20,8 +20,9 @@ export type Deed = { readonly after: number; readonly on: number } & (
       readonly do: 'finish'
       readonly visitor: number
       readonly cycle: number
-      /** How long the final step takes, and how it ends. */
+      /** How long the final step takes up to its effect, and after it; and how it ends. */
       readonly takes: number
+      readonly lingers: number
       readonly ends: 'returns' | 'throws' | 'reopens'
     }
   | { readonly do: 'sign-in' | 'sign-out' | 'renew'; readonly visitor: number }
@@ -63,6 +64,7 @@ export interface Effect {
   readonly server: number
   readonly cycle: Known
   readonly by: number
+  readonly begunAt: number
   readonly state: Order | undefined
 }
 
@@ -73,6 +75,7 @@ export interface Submission {
   /** Whether the visitor is known to be somebody else than whom the cycle was begun for. */
   readonly foreign: boolean
   readonly server: number
+  readonly answeredAt: number
   readonly lasted: number
   readonly takes: number
   readonly answer: { readonly result: number; readonly repeated: boolean } | { readonly error: unknown }
@@ -224,7 +227,7 @@ class Simulation {
     this.#kind = defineCycle<Order | undefined, number>('order', {
       lease: '3s',
       patience: '1s',
-      maxOpen: 4,
+      maxOpen: 2,
       lifetime: '90s',
       onDoubt: plan.onDoubt,
     })
@@ -380,8 +383,9 @@ class Simulation {
       cycle,
       visitor,
       takes = 0,
+      lingers = 0,
       ends,
-    }: { cycle: Known; visitor: number; takes?: number; ends?: 'returns' | 'throws' | 'reopens' },
+    }: { cycle: Known; visitor: number; takes?: number; lingers?: number; ends?: 'returns' | 'throws' | 'reopens' },
   ): Promise<void> {
     const { self } = this.#visitors[visitor]!
     const foreign =
@@ -389,17 +393,32 @@ class Simulation {
     const begun = this.#time.now
     const answer = await this.#request(on, visitor, (session) =>
       this.#kind.finish(session, cycle.token, async ({ state, idempotencyKey, reopen }) => {
+        const begunAt = this.#time.now
         await sleep(takes)
         await on.alive()
         if (ends === 'reopens') throw reopen('not yet')
         const result = ++this.#results
         const threw = ends === 'throws'
-        this.#effects.push({ key: idempotencyKey, result, threw, server: on.number, cycle, by: visitor, state })
+        this.#effects.push({
+          key: idempotencyKey,
+          result,
+          threw,
+          server: on.number,
+          cycle,
+          by: visitor,
+          begunAt,
+          state,
+        })
+        await sleep(lingers)
+        await on.alive()
         if (threw) throw new RangeError('it went wrong')
         return result
       }),
     ).catch((error: unknown) => ({ error }))
-    const submission = { cycle, by: visitor, foreign, server: on.number, takes, lasted: this.#time.now - begun, answer }
+    const answeredAt = this.#time.now
+    const lasted = answeredAt - begun
+    const took = takes + lingers
+    const submission = { cycle, by: visitor, foreign, server: on.number, takes: took, lasted, answeredAt, answer }
     ;(ends === undefined ? this.#probes : this.#submissions).push(submission)
   }
 }

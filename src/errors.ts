@@ -152,17 +152,22 @@ export class DataError extends HoldfastError {
   }
 }
 
-/** What fits where it is not 500: limits of what waits, which pass by themselves, and one that the visitor can do something about. */
-const STATUS_OF: Readonly<Record<string, 409 | 503>> = { queuedCommits: 503, ends: 503, maxPerUser: 409 }
+/** What fits where it is not 500: limits of what waits, which pass by themselves, one that the visitor can do something about, and one of a single request. */
+const STATUS_OF: Readonly<Record<string, 409 | 413 | 503>> = {
+  queuedCommits: 503,
+  ends: 503,
+  maxPerUser: 409,
+  callback: 413,
+}
 
 /**
  * A limit was crossed. It is 500 and not 413: a session grows over many requests, so a smaller one seldom helps, and
  * its sender cannot know. `queuedCommits` and `ends` are 503, because that passes. `maxPerUser` is 409 (RFC 9110, section
- * 15.5.10): the user can end another session, and sign in again.
+ * 15.5.10): the user can end another session, and sign in again. `callback` is 413: one request is at fault.
  */
 export class LimitError extends HoldfastError {
   readonly code = 'ERR_LIMIT'
-  readonly status: 409 | 500 | 503
+  readonly status: 409 | 413 | 500 | 503
   /** The limit's name, as in the options: `recordSize`, `depth` … */
   readonly limit: string
 

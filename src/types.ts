@@ -145,12 +145,17 @@ export interface Limits {
   readonly copies?: number | undefined
   /** Bytes of those copies together. Default 16 777 216. */
   readonly copiedBytes?: number | undefined
+  /** Bytes of a callback's fields that are passed on. Default 262 144. */
+  readonly callback?: number | undefined
 }
 
 /** A callback that another site's page posts to us: OAuth `form_post`, SAML, 3-D Secure. */
 export interface Callback {
+  /** `'POST'`. */
   readonly method: string
+  /** As the router sees it, exactly. */
   readonly path: string
+  /** Whose pages post there. `'null'`: also those that hide their origin. `'*'`: anybody's, where there are too many to know them. */
   readonly origins: readonly string[]
 }
 

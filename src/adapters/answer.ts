@@ -102,6 +102,13 @@ function wordingOf(error: HoldfastError): Wording {
       advice: 'Wait a few seconds, then try again.',
     }
   }
+  if (error.status === 413) {
+    return {
+      title: 'This was too long',
+      detail: 'What another website sent with you was too long to be taken over, so nothing was carried out.',
+      advice: 'Go back and try again. If it happens again, please tell the operator of this site the code below.',
+    }
+  }
   return {
     title: STATUS_CODES[error.status] ?? 'Error',
     detail: 'Something went wrong on our side, and this was not carried out.',

@@ -67,7 +67,7 @@ export interface ExpressOptions {
 /** Session and CSRF for every route below. Throws `OptionsError`. */
 export function holdfast<Data extends object>(sessions: Sessions<Data>, options: ExpressOptions = {}): Middleware {
   const { as, forwards, exemptions, waits } = resolve(options)
-  const { callbacks } = settingsFor(sessions)
+  const settings = settingsFor(sessions)
 
   return function holdfastSession(request, response, next) {
     const seen = seenOf(request)
@@ -76,12 +76,16 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
 
     const url = request.originalUrl ?? request.url ?? '/'
     const facts = factsOf(request, routedPath(request))
-    const again = answerToCallback(facts, callbacks, url, request.body)
-    if (again !== undefined) return send(again, response)
+    const refuse = (error: unknown): void => refuseWith(error, { request, response, next, forwards })
+    try {
+      const again = answerToCallback(facts, settings, url, request.body)
+      if (again !== undefined) return send(again, response)
+    } catch (error) {
+      return refuse(error)
+    }
 
     const mounted = mount(sessions, facts, { request, response }, forwards ? next : undefined)
     ;(request as unknown as Record<string, unknown>)[as] = mounted.session
-    const refuse = (error: unknown): void => refuseWith(error, { request, response, next, forwards })
     const enter = (): void => {
       const refusal = refusalOf(() => {
         if (exemptions(request.method, facts.path)) mounted.exempt(exemptions)

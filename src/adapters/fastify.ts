@@ -8,11 +8,11 @@
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { refuseUnknown } from '../core/options.ts'
+import { refuseUnknown, type Settings } from '../core/options.ts'
 import type { RequestFacts } from '../core/request.ts'
 import { matchCallback } from '../csrf/callback.ts'
 import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
-import type { Callback, Session, Sessions } from '../types.ts'
+import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { resubmission } from './callback.ts'
 import { factsOf } from './facts.ts'
@@ -60,7 +60,7 @@ class Registration {
   readonly mounted: symbol = Symbol('holdfast.mount')
   readonly callback: symbol = Symbol('holdfast.callback')
   readonly #sessions: Sessions<object>
-  readonly #callbacks: readonly Callback[]
+  readonly #settings: Settings
   readonly #forwards: boolean
 
   constructor(options: FastifyOptions) {
@@ -72,7 +72,7 @@ class Registration {
       throw new OptionsError('errors', "errors must be 'answer' or 'forward'.")
     this.as = as
     this.#sessions = sessions
-    this.#callbacks = settingsFor(sessions).callbacks
+    this.#settings = settingsFor(sessions)
     this.#forwards = errors === 'forward'
   }
 
@@ -90,22 +90,45 @@ class Registration {
 
   /** Loads the session; `undefined` where there is nothing to wait for. */
   open(request: FastifyRequest, reply: FastifyReply): Promise<unknown> | undefined {
-    const route = routeOf(request)
-    if (route.session === false) return undefined
+    if (routeOf(request).session === false) return undefined
     const facts = factsOf(request.raw)
-    if (matchCallback(facts, this.#callbacks) !== undefined) {
-      Object.assign(request, { [this.callback]: facts })
-      return undefined
-    }
-    const mounted = mount(this.#sessions, facts, { request: request.raw, response: reply.raw, owner: request })
-    ;(request as Visited)[this.mounted] = mounted
-    return mounted.open(route)?.catch((error: unknown) => this.#refuse(error, reply))
+    if (matchCallback(facts, this.#settings) === undefined) return this.#mount(facts, request, reply)
+    Object.assign(request, { [this.callback]: facts })
+    return undefined
   }
 
   /** The CSRF check: when the body is parsed, and not yet validated, which may remove the token's field. */
-  check(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+  check(request: FastifyRequest, reply: FastifyReply): FastifyReply | Promise<unknown> | undefined {
     const callback = (request as Visited)[this.callback] as RequestFacts | undefined
-    if (callback !== undefined) return answer(reply, resubmission(callback, request.raw.url ?? '/', request.body))
+    return callback === undefined ? this.#judge(request, reply) : this.#passOn(callback, request, reply)
+  }
+
+  /** A callback of another site is sent again from here. What cannot be is refused like any other request of another site. */
+  #passOn(
+    facts: RequestFacts,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply | Promise<unknown> | undefined {
+    try {
+      const page = resubmission(facts, this.#settings, request.raw.url ?? '/', request.body)
+      if (page !== undefined) return answer(reply, page)
+    } catch (error) {
+      return this.#refuse(error, reply)
+    }
+    const opening = this.#mount(facts, request, reply)
+    if (opening === undefined) return this.#judge(request, reply)
+    return opening.then(() => {
+      if (!reply.sent) this.#judge(request, reply)
+    })
+  }
+
+  #mount(facts: RequestFacts, request: FastifyRequest, reply: FastifyReply): Promise<unknown> | undefined {
+    const mounted = mount(this.#sessions, facts, { request: request.raw, response: reply.raw, owner: request })
+    ;(request as Visited)[this.mounted] = mounted
+    return mounted.open(routeOf(request))?.catch((error: unknown) => this.#refuse(error, reply))
+  }
+
+  #judge(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
     const mounted = this.mountOf(request)
     const route = routeOf(request)
     if (mounted === undefined || route[dangerouslySkipCsrf] !== undefined) return undefined
@@ -183,6 +206,8 @@ export async function holdfast(app: FastifyInstance, options: FastifyOptions): P
   app.addHook('preValidation', (request, reply, next) => {
     const replied = registration.check(request, reply)
     if (replied === undefined) next()
+    // A reply is thenable, too, and not to be waited for.
+    return replied instanceof Promise ? replied : undefined
   })
   app.addHook('onSend', (request, reply, payload, next) => {
     const settling = registration.settle(request, reply, payload)

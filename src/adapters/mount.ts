@@ -7,6 +7,7 @@ import { UNPARSED, type SentHead, type Settled, type Visit } from '../core/visit
 import { type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
+import { pageOf } from './callback.ts'
 import { guardResponse } from './guarded-response.ts'
 import { Hold, type SettlingVisit } from './held-response.ts'
 import { cacheControlOf, FOR_SHARED_CACHES, isShared } from './head.ts'
@@ -247,7 +248,7 @@ export function mount<Data extends object>(
 /** Sends the page or problem that belongs to the error. */
 export function answerWith(error: HoldfastError, request: IncomingMessage, response: ServerResponse): void {
   const fresh = !response.hasHeader('access-control-allow-origin')
-  send(answerFor(error, request.headers.accept, { fresh }), response)
+  send(pageOf(error) ?? answerFor(error, request.headers.accept, { fresh }), response)
 }
 
 /** Sends an answer of our own. */

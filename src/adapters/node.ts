@@ -20,8 +20,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HoldfastError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
+import { answerToCallback, passedOn } from './callback.ts'
 import { factsOf } from './facts.ts'
-import { mount, type RouteOptions, someMountsOf } from './mount.ts'
+import { mount, type RouteOptions, settingsFor, someMountsOf } from './mount.ts'
 import { checkReason, dangerouslySkipCsrf } from './skip-csrf.ts'
 import { watchMethod } from './watched-method.ts'
 
@@ -42,7 +43,8 @@ export interface AttachOptions extends Pick<RouteOptions, 'fresh' | 'touch' | 's
 
 /**
  * Gives the request its session; from here on the response waits until the session is saved. Rejects with
- * `StoreUnavailableError` or `CsrfError` before anything was answered: `answerWith` sends what fits.
+ * `StoreUnavailableError` or `CsrfError` before anything was answered: `answerWith` sends what fits. So it does for a
+ * declared callback of another site: to its `CsrfError` belongs the page that submits it again.
  */
 export async function attach<Data extends object>(
   sessions: Sessions<Data>,
@@ -52,7 +54,10 @@ export async function attach<Data extends object>(
 ): Promise<Session<Data>> {
   const reason = options[dangerouslySkipCsrf]
   if (reason !== undefined) checkReason(reason)
-  const mounted = mount(sessions, factsOf(request), { request, response }, options.forward)
+  const facts = factsOf(request)
+  const again = answerToCallback(facts, settingsFor(sessions), request.url ?? '/', options.body)
+  if (again !== undefined) throw passedOn(again)
+  const mounted = mount(sessions, facts, { request, response }, options.forward)
   await mounted.open(options)
   if (reason !== undefined) return mounted.session
   if (options.csrf === 'later') mounted.checkLater()

@@ -1,4 +1,5 @@
 /** Options are read once, checked, completed, and frozen; a caller's object is never written to. */
+import { isExactPath } from '../csrf/exact-path.ts'
 import { normaliseOrigin } from '../csrf/origin.ts'
 import { OptionsError } from '../errors.ts'
 import type { BaseOptions, Callback, CsrfMode, Limits, Log, Secrets } from '../types.ts'
@@ -66,6 +67,7 @@ export const DEFAULTS = {
     ends: 10_000,
     copies: 10_000,
     copiedBytes: 16_777_216,
+    callback: 262_144,
   },
   log: undefined,
   now: undefined,
@@ -183,16 +185,26 @@ function checkCallbacks(callbacks: unknown): Callback[] {
   return callbacks.map((callback: Partial<Callback>, at) => {
     const where = `callbacks[${at}].`
     refuseUnknown(where, callback, { method: 0, path: 0, origins: 0 })
-    if (typeof callback.method !== 'string' || !/^[A-Z]+$/.test(callback.method))
-      throw new OptionsError(`${where}method`, `${where}method must be a method in capitals, such as 'POST'.`)
-    if (typeof callback.path !== 'string' || !callback.path.startsWith('/'))
-      throw new OptionsError(`${where}path`, `${where}path must be an exact path that begins with a slash.`)
+    if (callback.method !== 'POST')
+      throw new OptionsError(`${where}method`, `${where}method must be 'POST', in capitals: no form has another.`)
+    if (!isExactPath(callback.path))
+      throw new OptionsError(
+        `${where}path`,
+        `${where}path must be an exact path that begins with a slash, without query or pattern.`,
+      )
     return Object.freeze({
       method: callback.method,
       path: callback.path,
-      origins: Object.freeze(checkOrigins(`${where}origins`, callback.origins)),
+      origins: Object.freeze(checkCallers(`${where}origins`, callback.origins)),
     })
   })
+}
+
+/** Origins, and the two words for those without a name. */
+function checkCallers(option: string, origins: unknown): string[] {
+  const given = strings(option, origins)
+  if (given.length === 0) throw new OptionsError(option, `${option} is empty, so that no page could post there.`)
+  return given.flatMap((origin) => (origin === '*' || origin === 'null' ? origin : checkOrigins(option, [origin])))
 }
 
 function checkCookie(cookie: unknown): 'lax' | 'strict' | 'none' {
@@ -231,6 +243,7 @@ const LIMIT_MOST: Readonly<Record<keyof Limits, number>> = {
   ends: 1_000_000,
   copies: 1_000_000,
   copiedBytes: 1_073_741_824,
+  callback: 16_777_216,
 }
 
 function checkLimits(given: unknown): Record<keyof Limits, number> {

@@ -6,22 +6,33 @@
 import { createHash } from 'node:crypto'
 
 import { headerOf, type RequestFacts } from '../core/request.ts'
+import type { Settings } from '../core/options.ts'
 import type { Callback } from '../types.ts'
 import { escapeHtml } from './field.ts'
-import { normaliseOrigin } from './origin.ts'
+import { isSameOrigin, normaliseOrigin } from './origin.ts'
+import { TOKEN_FIELD } from './presented.ts'
+
+/** Whom callbacks are declared by, as far as they go by it. */
+export type CallbackSettings = Pick<Settings, 'callbacks' | 'origin' | 'trustedOrigins' | 'trustProxy'>
+
+/** The token that the page sends in the place of one: it says that a callback has been passed on already. */
+export const RESUBMITTED = 'resubmitted'
 
 /**
- * The callback that this request is: the browser says `cross-site`, method and path are exactly the declared ones,
- * and the origin is on the callback's list. Answer it with `resubmissionPage` before any work on the session.
+ * The callback that this request is: another site's page sent it, method and path are exactly the declared ones, and the
+ * origin is on the callback's list. Answer it with `resubmissionPage` before any work on the session.
  *
- * A page of our own never matches, so the page cannot lead to itself: its request is `same-origin`, or its `Origin`
- * names the host that it reached.
+ * A page of our own never matches, so the page cannot lead to itself: its request is `same-origin`, or its `Origin` is
+ * ours, or names the host that it reached. Where neither can be seen (in a sandboxed frame), its token says so.
  */
-export function matchCallback(facts: RequestFacts, callbacks: readonly Callback[]): Callback | undefined {
-  if (callbacks.length === 0 || facts.upgrade === true) return undefined
-  if (headerOf(facts, 'sec-fetch-site') !== 'cross-site') return undefined
-  const origin = normaliseOrigin(headerOf(facts, 'origin') ?? '')
-  if (origin === undefined || isThisHost(origin, facts)) return undefined
+export function matchCallback(facts: RequestFacts, settings: CallbackSettings): Callback | undefined {
+  const { callbacks, origin: own, trustedOrigins: trusted, trustProxy } = settings
+  if (callbacks.length === 0 || facts.upgrade === true || declaredCallback(facts, callbacks) === undefined)
+    return undefined
+  const said = headerOf(facts, 'sec-fetch-site')
+  const origin = headerOf(facts, 'origin')
+  if (said === 'none' || (said !== 'cross-site' && origin === undefined)) return undefined
+  if (isSameOrigin(facts, { own, trusted, trustProxy }) || isThisHost(origin ?? '', facts)) return undefined
   return callbacks.find((callback) => declares(callback, facts) && allows(callback, origin))
 }
 
@@ -34,13 +45,16 @@ function declares(callback: Callback, facts: RequestFacts): boolean {
   return callback.method === facts.method && callback.path === facts.path
 }
 
-function allows(callback: Callback, origin: string): boolean {
-  return callback.origins.some((listed) => normaliseOrigin(listed) === origin)
+function allows({ origins }: Callback, origin: string | undefined): boolean {
+  if (origins.includes('*')) return true
+  const normal = origin === 'null' ? origin : normaliseOrigin(origin ?? '')
+  return normal !== undefined && origins.some((listed) => listed === normal || normaliseOrigin(listed) === normal)
 }
 
 function isThisHost(origin: string, facts: RequestFacts): boolean {
+  const normal = normaliseOrigin(origin)
   const host = headerOf(facts, 'host') ?? headerOf(facts, ':authority') ?? ''
-  return normaliseOrigin(`${origin.slice(0, origin.indexOf(':'))}://${host}`) === origin
+  return normal !== undefined && normaliseOrigin(`${normal.slice(0, normal.indexOf(':'))}://${host}`) === normal
 }
 
 // The prototype's method, because a field named `submit` hides the form's own.
@@ -72,12 +86,14 @@ export const RESUBMISSION_HEADERS: Readonly<Record<string, string>> = {
 }
 
 /**
- * A page that submits the fields again by POST, by itself or, without JavaScript, by a button. `url`: path and query of
- * the request. Anything but a path on this host is left out; the form then goes to the page's own address.
+ * A page that submits the fields again by POST, by itself or, without JavaScript, by a button; the field of our token
+ * excepted, which is nobody else's. `url`: path and query of the request. Anything but a path on this host is left out;
+ * the form then goes to the page's own address.
  */
 export function resubmissionPage(url: string, fields: readonly (readonly [string, string])[]): string {
   const action = isOwnPath(url) ? ` action="${escapeHtml(url)}"` : ''
-  const inputs = fields.map(
+  const others = fields.filter(([name]) => name !== TOKEN_FIELD)
+  const inputs = [...others, [TOKEN_FIELD, RESUBMITTED] as const].map(
     ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
   )
   return `<!doctype html>

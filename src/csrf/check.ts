@@ -5,7 +5,7 @@ import { headerOf, type RequestFacts } from '../core/request.ts'
 import type { Services } from '../core/services.ts'
 import { CsrfError, type CsrfReason, type StoreUnavailableError } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
-import { declaredCallback } from './callback.ts'
+import { declaredCallback, RESUBMITTED } from './callback.ts'
 import { isSameOrigin, judgeOrigin, type Evidence, type OriginVerdict, type Site } from './origin.ts'
 import { presentedToken } from './presented.ts'
 import { REASONS } from './reasons.ts'
@@ -92,20 +92,22 @@ export class CsrfCheck {
     const { settings } = this.#services
     const { presented, identity } = this.#caller
     const { sid, gid, visit } = presented.ids
+    const callback = declaredCallback(this.#facts, settings.callbacks) !== undefined
     return csrfVerdict({
       mode: settings.csrf,
       evidence,
-      token: this.#tokenState(body),
+      token: this.#tokenState(body, callback),
       ours: presented.unknownKey || sid.length + gid.length + visit.length > 0,
       signedIn: identity.holding?.record.userId !== undefined,
-      callback: declaredCallback(this.#facts, settings.callbacks) !== undefined,
+      callback,
       ended: identity.status === 'lapsed',
       upgrade: this.#facts.upgrade,
     })
   }
 
-  #tokenState(body: unknown): TokenState {
+  #tokenState(body: unknown, callback: boolean): TokenState {
     const { token, unparsed } = presentedToken(this.#facts, body)
+    if (callback && token === RESUBMITTED) return 'missing'
     if (token === undefined) return unparsed ? 'unparsed' : 'missing'
     const { identity, unread } = this.#caller
     const judged = judgeToken(this.#services.keyring, token, identity.lineage(), this.#facts.path)

@@ -4,26 +4,46 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import {
+  type CallbackSettings,
   declaredCallback,
   matchCallback,
   resubmissionPage,
   RESUBMISSION_CSP,
   RESUBMISSION_HEADERS,
+  RESUBMITTED,
 } from '../../src/csrf/callback.ts'
 import { judgeOrigin } from '../../src/csrf/origin.ts'
+import type { RequestFacts } from '../../src/core/request.ts'
 import type { Callback } from '../../src/types.ts'
 import { post } from './fixtures.ts'
 
 const login: Callback = { method: 'POST', path: '/auth/callback', origins: ['https://login.example'] }
 const bank: Callback = { method: 'POST', path: '/auth/callback', origins: ['HTTPS://Bank.Example:443'] }
 const callbacks = [login, bank]
+const settings = (declared: readonly Callback[] = callbacks): CallbackSettings => ({
+  callbacks: declared,
+  origin: 'https://shop.example',
+  trustedOrigins: [],
+  trustProxy: false,
+})
+const match = (facts: RequestFacts, declared?: readonly Callback[]): Callback | undefined =>
+  matchCallback(facts, settings(declared))
 const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://login.example' }
 const at = { path: '/auth/callback' }
 
 describe('a callback', () => {
-  test('is matched by a cross-site request of a listed origin to exactly its method and path', () => {
-    expect(matchCallback(post(headers, at), callbacks)).toBe(login)
-    expect(matchCallback(post({ ...headers, origin: 'https://bank.example' }, at), callbacks)).toBe(bank)
+  test.each(['cross-site', 'same-site', 'Cross-Site', 'cross-site, cross-site', '', undefined])(
+    'is matched by its method, its path and a listed origin where the browser says "%s"',
+    (said) => {
+      const from = (origin: string): RequestFacts => post({ 'sec-fetch-site': said, origin }, at)
+      expect(match(from('https://login.example'))).toBe(login)
+      expect(match(from('https://bank.example'))).toBe(bank)
+      expect(match(from('https://evil.example'))).toBeUndefined()
+    },
+  )
+
+  test.each(['same-origin', 'none'])('is not matched where the browser says "%s"', (said) => {
+    expect(match(post({ ...headers, 'sec-fetch-site': said }, at))).toBeUndefined()
   })
 
   test.each([
@@ -36,12 +56,12 @@ describe('a callback', () => {
     '/auth/callback%2f',
     '/',
   ])('is not matched by the path %s', (path) => {
-    expect(matchCallback(post(headers, { path }), callbacks)).toBeUndefined()
+    expect(match(post(headers, { path }))).toBeUndefined()
     expect(declaredCallback(post({}, { path }), callbacks)).toBeUndefined()
   })
 
   test.each(['GET', 'PUT', 'post', ''])('is not matched by the method "%s"', (method) => {
-    expect(matchCallback(post(headers, { ...at, method }), callbacks)).toBeUndefined()
+    expect(match(post(headers, { ...at, method }))).toBeUndefined()
   })
 
   test.each([
@@ -54,27 +74,49 @@ describe('a callback', () => {
     undefined,
     'https://login.example, https://evil.example',
   ])('is not matched by the origin "%s"', (origin) => {
-    expect(matchCallback(post({ ...headers, origin }, at), callbacks)).toBeUndefined()
+    for (const said of ['cross-site', 'same-site', undefined])
+      expect(match(post({ 'sec-fetch-site': said, origin }, at))).toBeUndefined()
   })
 
-  test.each(['same-origin', 'same-site', 'none', 'Cross-Site', 'cross-site, cross-site', '', undefined])(
-    'is not matched where the browser says "%s" instead of cross-site',
-    (said) => {
-      expect(matchCallback(post({ ...headers, 'sec-fetch-site': said }, at), callbacks)).toBeUndefined()
-    },
-  )
+  test("listed with 'null' is matched by pages that hide their origin, and by no other that is not listed", () => {
+    const hidden: Callback[] = [{ ...login, origins: ['null', 'https://login.example'] }]
+    expect(match(post({ ...headers, origin: 'null' }, at), hidden)).toBe(hidden[0])
+    expect(match(post({ origin: 'null' }, at), hidden)).toBe(hidden[0])
+    expect(match(post(headers, at), hidden)).toBe(hidden[0])
+    expect(match(post({ ...headers, origin: 'https://evil.example' }, at), hidden)).toBeUndefined()
+    expect(match(post({ ...headers, origin: undefined }, at), hidden)).toBeUndefined()
+  })
+
+  test("listed with '*' is matched by any other site's page, and by none of our own", () => {
+    const anybody: Callback[] = [{ ...login, origins: ['*'] }]
+    for (const origin of ['https://acs.some-bank.example', 'null', undefined])
+      expect(match(post({ 'sec-fetch-site': 'cross-site', origin }, at), anybody)).toBe(anybody[0])
+    for (const [said, origin] of [
+      ['same-origin', 'null'],
+      ['none', undefined],
+      [undefined, undefined],
+      [undefined, 'https://shop.example'],
+      ['cross-site', 'https://shop.example'],
+    ])
+      expect(match(post({ 'sec-fetch-site': said, origin }, at), anybody)).toBeUndefined()
+  })
 
   test('is not matched by an upgrade, nor where none is declared', () => {
-    expect(matchCallback(post(headers, { ...at, upgrade: true }), callbacks)).toBeUndefined()
-    expect(matchCallback(post(headers, at), [])).toBeUndefined()
+    expect(match(post(headers, { ...at, upgrade: true }))).toBeUndefined()
+    expect(match(post(headers, at), [])).toBeUndefined()
   })
 
   test('a page of our own is never one, even where our own origin is listed: the resubmission cannot loop', () => {
-    const careless: Callback[] = [{ ...login, origins: ['https://shop.example'] }]
-    for (const said of ['same-origin', 'cross-site', undefined])
-      expect(
-        matchCallback(post({ 'sec-fetch-site': said, origin: 'https://shop.example' }, at), careless),
-      ).toBeUndefined()
+    const careless: Callback[] = [{ ...login, origins: ['https://shop.example', '*'] }]
+    for (const said of ['same-origin', 'cross-site', undefined]) {
+      const own = post({ 'sec-fetch-site': said, origin: 'https://shop.example' }, at)
+      expect(match(own, careless)).toBeUndefined()
+      expect(matchCallback(own, { ...settings(careless), origin: undefined })).toBeUndefined()
+    }
+    const proxied = post({ origin: 'https://shop.example', host: '10.0.0.7:8080' }, at)
+    expect(match(proxied, careless)).toBeUndefined()
+    const forwarded = post({ ...proxied.headers, 'x-forwarded-host': 'shop.example', 'x-forwarded-proto': 'https' }, at)
+    expect(matchCallback(forwarded, { ...settings(careless), origin: undefined, trustProxy: true })).toBeUndefined()
   })
 
   test('gives no evidence by being declared: the cross-site request itself stays refused', () => {
@@ -125,7 +167,12 @@ describe('the resubmission page', () => {
       ['code', 'x"><script>alert(1)</script>'],
       ['submit', '1'],
       ['code', "again & 'again'"],
+      ['_csrf', RESUBMITTED],
     ])
+  })
+
+  test('says that it is one, and takes over nobody else’s token', () => {
+    expect(fieldsOf(resubmissionPage('/', [['_csrf', 'theirs']]))).toEqual([['_csrf', RESUBMITTED]])
   })
 
   test('runs exactly the one script whose hash its policy names, and uses the one style', () => {
@@ -168,7 +215,7 @@ describe('the resubmission page', () => {
   })
 
   test('whatever the fields are, they come back, and the rest of the page stays as it is', () => {
-    const empty = resubmissionPage('/', [])
+    const empty = skeleton(resubmissionPage('/', []))
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom('"', "'>", '</form>', '\r\n', '&amp;', '&#13;', '<!--', '`'),
@@ -176,7 +223,7 @@ describe('the resubmission page', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(text, text), { maxLength: 5 }), (fields) => {
         const made = resubmissionPage('/', fields)
-        expect(fieldsOf(made)).toEqual(fields)
+        expect(fieldsOf(made)).toEqual([...fields, ['_csrf', RESUBMITTED]])
         expect(skeleton(made).replaceAll('\n', '')).toBe(empty.replaceAll('\n', ''))
       }),
       { numRuns: 10_000 },

@@ -1,0 +1,63 @@
+/**
+ * HAProxy before the servers, one request to each in turn. What a server did not answer because it died is sent again to
+ * the other one, submissions too: what a browser or a careless proxy does, and what the end of a cycle has to bear.
+ */
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+import { endHaproxy, findHaproxy, listeningHaproxy } from '../../examples/transfer/balancer/haproxy.ts'
+import { freePort } from '../../test/support/redis-server.ts'
+
+export interface Balancer {
+  readonly origin: string
+  close(): Promise<void>
+}
+
+export async function startBalancer(servers: readonly number[], folder: string): Promise<Balancer> {
+  const program = findHaproxy()
+  if (program === undefined) throw new Error('HAProxy is not installed: sudo apt-get install haproxy')
+  const port = await freePort()
+  const file = path.join(folder, 'haproxy.cfg')
+  writeFileSync(file, configuration(port, servers))
+  const haproxy = spawn(program, ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const lastResort = (): void => void haproxy.kill('SIGKILL')
+  process.once('exit', lastResort)
+  await listeningHaproxy(haproxy, port)
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    close: async () => {
+      process.removeListener('exit', lastResort)
+      await endHaproxy(haproxy)
+    },
+  }
+}
+
+function configuration(port: number, servers: readonly number[]): string {
+  const lines = servers.map((server, at) => `  server ${'AB'[at]} 127.0.0.1:${server}`)
+  return `
+global
+  maxconn 1024
+  nbthread 1
+
+defaults
+  mode http
+  option http-server-close
+  option redispatch 1
+  retries 3
+  retry-on conn-failure empty-response
+  timeout connect 1s
+  timeout client 60s
+  timeout server 60s
+  timeout queue 2s
+  default-server check inter 100ms fall 1 rise 1
+
+frontend visitors
+  bind 127.0.0.1:${port}
+  default_backend servers
+
+backend servers
+  balance roundrobin
+${lines.join('\n')}
+`
+}

@@ -166,18 +166,19 @@ describe.each([
   })
   afterAll(() => redis.stop())
 
-  it('follows a fail-over: sessions are there, and what was ended stays ended', async () => {
+  it('follows a fail-over, also when a Sentinel dies with the primary: sessions are there, and what was ended stays ended', async () => {
     const opened = await onClient(make(redis), { deadline: '1s' })
     const [kept, ended] = await story(opened)
     const before = await redis.waitForPrimary()
     const [replica] = redis.nodes.filter((node) => node !== before)
+    const [sentinel] = redis.sentinels
     await caughtUp(replica!, before)
-    await before.kill()
+    await Promise.all([before.kill(), sentinel!.kill()])
     await redis.waitForPrimary(before)
     await eventually(() => opened.nextLease(), 30_000)
     expect(new Uint8Array((await opened.load(kept)) ?? [])).toEqual(record(2, { user: 'ada' }))
     expect(new Uint8Array((await opened.load(ended)) ?? [])).toEqual(MARKER)
-    await before.start()
+    await Promise.all([before.start(), sentinel!.start()])
     await redis.settled()
   })
 })
@@ -270,18 +271,27 @@ function addressesOf(servers: readonly RedisServer[]): { host: string; port: num
 }
 
 function sentinelOfNodeRedis({ name, sentinels }: Sentinels): Made {
-  const client = createSentinel({ name, sentinelRootNodes: addressesOf(sentinels), maxCommandRediscovers: 0 })
+  const client = createSentinel({
+    name,
+    sentinelRootNodes: addressesOf(sentinels),
+    maxCommandRediscovers: 0,
+    scanInterval: 1_000,
+    nodeClientOptions: { disableOfflineQueue: true },
+  })
   return { client, connect: () => client.connect(), end: () => client.destroy(), listeners: () => 0 }
 }
 
 function sentinelOfIoredis({ name, sentinels }: Sentinels): Made {
-  const settings = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, failoverDetector: true }
+  const settings = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false }
   const client = new Redis({ name, sentinels: addressesOf(sentinels), lazyConnect: true, ...settings })
   return { client, connect: () => client.connect(), end: () => client.disconnect(), listeners: () => 0 }
 }
 
 function clusterOfNodeRedis({ nodes }: LocalCluster): Made {
-  const client = createCluster({ rootNodes: addressesOf(nodes).map((socket) => ({ socket })) })
+  const client = createCluster({
+    rootNodes: addressesOf(nodes).map((socket) => ({ socket })),
+    defaults: { disableOfflineQueue: true },
+  })
   return { client, connect: () => client.connect(), end: () => client.destroy(), listeners: () => 0 }
 }
 

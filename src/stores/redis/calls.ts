@@ -114,7 +114,8 @@ export class Calls {
       resolve,
       reject,
       confirm,
-      command: request.command,
+      // A script whose name is not known would wait for the confirmations of others before it can be sent whole.
+      command: confirm ? (request.unknownScript ?? request.command) : request.command,
       sent: false,
       route: undefined,
       answersThen: 0,

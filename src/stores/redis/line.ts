@@ -197,7 +197,7 @@ export class Line {
 
   #serve(standing: Standing): void {
     const before = this.#standing
-    const news = !this.#serves || before?.history !== standing.history || before.replicas !== standing.replicas
+    const news = !this.#serves || before?.history !== standing.history
     this.#standing = standing
     this.#serves = true
     this.#outage = undefined

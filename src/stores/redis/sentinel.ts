@@ -81,6 +81,7 @@ export class SentinelDeployment implements Deployment {
       this.#seeking = SEEKING_FIRST
       return this.#sentinels.listens ? LISTENING : NOT_LISTENING
     }
+    this.#sentinels.doubt()
     const pause = this.#seeking
     this.#seeking = Math.min(pause * 1.5, SEEKING_MOST)
     return pause
@@ -125,8 +126,11 @@ export class SentinelDeployment implements Deployment {
 
   /** The present one serves, and another is named that is not its successor. */
   async #weigh(candidate: Server): Promise<void> {
-    if (!(await this.#sentinels.agreeOn(candidate.endpoint))) return
-    if (candidate === this.#candidate && candidate.ready) this.#adopt(candidate)
+    const agreed = await this.#sentinels.agreeOn(candidate.endpoint)
+    if (candidate !== this.#candidate || this.#closed) return
+    if (agreed && candidate.ready) return this.#adopt(candidate)
+    this.#candidate = undefined
+    this.#leave(candidate)
   }
 
   #adopt(server: Server): void {
@@ -141,10 +145,7 @@ export class SentinelDeployment implements Deployment {
     const before = this.#standing
     this.#standing = standing
     this.#watcher?.changed()
-    if (before === undefined) return
-    if (mayHaveLost(before, standing)) this.#watcher?.replaced()
-    // A replica that leaves may be the next primary.
-    else if (standing.replicas < before.replicas) this.#rounds.hurry()
+    if (before !== undefined && mayHaveLost(before, standing)) this.#watcher?.replaced()
   }
 
   #leave(server: Server | undefined): void {

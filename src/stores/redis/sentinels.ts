@@ -23,8 +23,9 @@ export class Sentinels {
   readonly #settings: SentinelsSettings
   readonly #announced: (primary: Endpoint) => void
   readonly #closing = new AbortController()
-  /** In the order in which they are asked: the one that answered last comes first. */
+  /** In the order in which they are asked, those who did not answer last. */
   #known: readonly Endpoint[]
+  readonly #mute = new Set<string>()
   #listening: { readonly to: string; readonly link: Link; heard: boolean } | undefined
   #mayListen = true
 
@@ -43,26 +44,36 @@ export class Sentinels {
   /** The primary, as the first one that answers has it. Rejects with a `HopelessError` for what no waiting mends. */
   async primary(): Promise<Endpoint> {
     const failures: Error[] = []
-    for (const sentinel of this.#known) {
+    const isMute = (sentinel: Endpoint): boolean => this.#mute.has(nameOf(sentinel))
+    const inTurn = [...this.#known.filter((one) => !isMute(one)), ...this.#known.filter(isMute)]
+    for (const sentinel of inTurn) {
       try {
         const primary = await this.#ask(sentinel)
+        this.#mute.delete(nameOf(sentinel))
         this.#listen(sentinel)
         return primary
       } catch (error) {
         this.#closing.signal.throwIfAborted()
         failures.push(error as Error)
-        this.#known = [...this.#known.filter((known) => known !== sentinel), sentinel]
+        this.#mute.add(nameOf(sentinel))
+        if (this.#listening?.to === nameOf(sentinel)) this.#stopListening()
       }
     }
     throw failures.find((failure) => failure instanceof HopelessError) ?? new Error(noneAnswered(failures))
   }
 
+  /** Whom the first one named is of no use: the next time another one is asked first. */
+  doubt(): void {
+    const [first, ...others] = this.#known
+    if (first !== undefined) this.#known = [...others, first]
+  }
+
   /** Whether most of them say that it is this one. */
   async agreeOn(primary: Endpoint): Promise<boolean> {
-    const asked = this.#known
-    const named = await Promise.allSettled(asked.map((sentinel) => this.#ask(sentinel)))
+    const known = this.#known
+    const named = await Promise.allSettled(known.map((sentinel) => this.#ask(sentinel)))
     const votes = named.filter((one) => one.status === 'fulfilled' && nameOf(one.value) === nameOf(primary))
-    return votes.length * 2 > asked.length
+    return votes.length * 2 > known.length
   }
 
   async close(): Promise<void> {
@@ -85,17 +96,19 @@ export class Sentinels {
           `the Sentinel at ${nameOf(sentinel)} watches no primary with the name ${name}`,
           '(Check the name at the end of the URL.)',
         )
-      this.#remember(others)
+      this.#remember(sentinel, others)
       return { host, port: Number(port) }
     } catch (error) {
       throw explained(sentinel, error as Error)
     }
   }
 
-  /** Those who were given stay known; of the others, those whom the last answer named. */
-  #remember(answer: Reply | ErrorReply | undefined): void {
+  /** Those who were given stay known; of the others, who answered last and whom that one named. */
+  #remember(asked: Endpoint, answer: Reply | ErrorReply | undefined): void {
     if (!Array.isArray(answer)) return
-    const all = new Map([...this.#settings.sentinels, ...answer.flatMap(endpointOf)].map((one) => [nameOf(one), one]))
+    const named = [...this.#settings.sentinels, asked, ...answer.flatMap(endpointOf)]
+    const all = new Map(named.map((one) => [nameOf(one), one]))
+    for (const name of this.#mute) if (!all.has(name)) this.#mute.delete(name)
     const before = this.#known.filter((known) => all.has(nameOf(known)))
     for (const known of before) all.delete(nameOf(known))
     this.#known = [...before, ...all.values()].slice(0, MOST)
@@ -103,8 +116,7 @@ export class Sentinels {
 
   #listen(sentinel: Endpoint): void {
     const to = nameOf(sentinel)
-    if (!this.#mayListen || this.#listening?.to === to || this.#closing.signal.aborted) return
-    void this.#listening?.link.close()
+    if (!this.#mayListen || this.#listening !== undefined || this.#closing.signal.aborted) return
     const link: Link = this.#settings.open(sentinel, {
       up: () => void this.#subscribe(link),
       down: () => this.#deaf(link),
@@ -120,9 +132,13 @@ export class Sentinels {
     } catch (error) {
       // Without the right to listen, asking now and then is left.
       if (error instanceof ErrorReply) this.#mayListen = false
-      void link.close()
-      this.#deaf(link)
+      if (this.#listening?.link === link) this.#stopListening()
     }
+  }
+
+  #stopListening(): void {
+    void this.#listening?.link.close()
+    this.#listening = undefined
   }
 
   /** Somebody is listened to again after the next answer. */

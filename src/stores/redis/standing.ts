@@ -11,12 +11,10 @@ export interface Standing {
   readonly history: string
   /** The history that it continues, as far as it was a replica before; empty otherwise. */
   readonly before: string
-  /** How many replicas are connected. */
-  readonly replicas: number
 }
 
 /** Of a server that may not be asked: it is taken for a primary until it refuses a write. */
-export const UNTOLD: Standing = { role: 'primary', runId: '', history: '', before: '', replicas: 0 }
+export const UNTOLD: Standing = { role: 'primary', runId: '', history: '', before: '' }
 
 export function standingOf(reply: Reply): Standing {
   const fields = fieldsOf(Buffer.isBuffer(reply) ? reply.toString('latin1') : '')
@@ -27,7 +25,6 @@ export function standingOf(reply: Reply): Standing {
     runId: fields.get('run_id') ?? '',
     history: fields.get('master_replid') ?? '',
     before: (fields.get('master_replid2') ?? '').replace(/^0+$/, ''),
-    replicas: Number(fields.get('connected_slaves') ?? 0),
   }
 }
 

@@ -11,7 +11,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { refuseUnknown, type Settings } from '../core/options.ts'
 import type { RequestFacts } from '../core/request.ts'
 import { matchCallback } from '../csrf/callback.ts'
-import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
+import { CsrfError, HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { resubmission } from './callback.ts'
@@ -49,9 +49,9 @@ declare module 'fastify' {
   }
 }
 
-/** A request as this plugin sees it: with its mount, or with the facts of a callback that is answered once its body is known. */
+/** A request as this plugin sees it: with its mount, with the facts of a callback that is answered once its body is known, or with what a late check refused. */
 interface Visited extends FastifyRequest {
-  [key: symbol]: Mount<object> | RequestFacts | undefined
+  [key: symbol]: Mount<object> | RequestFacts | CsrfError | undefined
 }
 
 /** One manager in one Fastify application. */
@@ -59,6 +59,7 @@ class Registration {
   readonly as: string
   readonly mounted: symbol = Symbol('holdfast.mount')
   readonly callback: symbol = Symbol('holdfast.callback')
+  readonly refusal: symbol = Symbol('holdfast.refusal')
   readonly #sessions: Sessions<object>
   readonly #settings: Settings
   readonly #forwards: boolean
@@ -145,20 +146,37 @@ class Registration {
   settle(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> | undefined {
     const mounted = this.mountOf(request)
     if (mounted === undefined) return undefined
+    const refusal = (request as Visited)[this.refusal] as CsrfError | undefined
+    const answered = refusal === undefined ? payload : this.#answerInstead(refusal, reply, payload)
     if (!mounted.unsettled) {
       mounted.pass()
-      return undefined
+      return refusal === undefined ? undefined : Promise.resolve(answered)
     }
     return mounted.settle(reply.statusCode).then(
       ({ cookies }) => {
         this.#add(cookies, mounted, reply)
-        return payload
+        return answered
       },
       (error: HoldfastError) => {
         discard(payload)
         return this.#instead(error, mounted, reply)
       },
     )
+  }
+
+  /** What `verifyCsrf` threw reaches Fastify's error handler, or the application's; where errors are answered here, this one is. */
+  noteError(request: FastifyRequest, error: Error): void {
+    if (this.#forwards || !(error instanceof CsrfError) || !isOfLateCheck(error)) return
+    Object.assign(request, { [this.refusal]: error })
+  }
+
+  #answerInstead(refusal: CsrfError, reply: FastifyReply, payload: unknown): string {
+    discard(payload)
+    for (const name of Object.keys(reply.getHeaders())) if (REPRESENTATION.has(name)) reply.removeHeader(name)
+    const fresh = !reply.hasHeader('access-control-allow-origin')
+    const { status, headers, body } = answerFor(refusal, reply.request.headers.accept, { fresh })
+    reply.code(status).headers(headers)
+    return body
   }
 
   #add(cookies: readonly string[], mounted: Mount<object>, reply: FastifyReply): void {
@@ -209,6 +227,10 @@ export async function holdfast(app: FastifyInstance, options: FastifyOptions): P
     // A reply is thenable, too, and not to be waited for.
     return replied instanceof Promise ? replied : undefined
   })
+  app.addHook('onError', (request, _reply, error, next) => {
+    registration.noteError(request, error)
+    next()
+  })
   app.addHook('onSend', (request, reply, payload, next) => {
     const settling = registration.settle(request, reply, payload)
     if (settling === undefined) next()
@@ -225,7 +247,18 @@ Object.assign(holdfast, {
 
 /** The CSRF check of a route with `csrf: 'later'`, once its handler knows the body. Throws `CsrfError`. */
 export function verifyCsrf(request: FastifyRequest, body: unknown): void {
-  for (const mounted of someMountsOf(request.raw)) mounted.catchUp(body)
+  try {
+    for (const mounted of someMountsOf(request.raw)) mounted.catchUp(body)
+  } catch (error) {
+    if (error instanceof CsrfError) OF_LATE_CHECKS.add(error)
+    throw error
+  }
+}
+
+const OF_LATE_CHECKS = new WeakSet<CsrfError>()
+
+function isOfLateCheck(error: CsrfError): boolean {
+  return OF_LATE_CHECKS.has(error)
 }
 
 /** Throws for what a route cannot say, when the route is declared. */

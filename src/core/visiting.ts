@@ -79,7 +79,14 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     this.#work.unchecked = false
     if (isSafe(method) && this.#facts.upgrade !== true) return
     const check = this.#csrf(method)
-    this.#work.unproven = check.make(body) ? () => check.refuseSignIn() : undefined
+    try {
+      this.#work.unproven = check.make(body) ? () => check.refuseSignIn() : undefined
+    } catch (error) {
+      // What was changed before the check goes with none of the answers to what is refused.
+      const { holding } = this.#identity
+      this.#data.reset(holding?.record.payload, holding?.id.selector)
+      throw error
+    }
   }
 
   get head(): SentHead | undefined {

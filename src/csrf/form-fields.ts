@@ -1,5 +1,7 @@
 /** The fields of a form that a body parser has read, as they were sent. */
 
+import { isFormData } from './presented.ts'
+
 type Field = readonly [name: string, value: string]
 
 /** Deeper than any parser nests by itself. */
@@ -11,7 +13,8 @@ const DEPTH_MOST = 32
  */
 export function formFields(form: object): Field[] | undefined {
   const fields: Field[] = []
-  for (const [name, value] of Object.entries(form)) if (!add(fields, name, value, 0)) return undefined
+  for (const [name, value] of isFormData(form) ? form : Object.entries(form))
+    if (!add(fields, name, value, 0)) return undefined
   return fields
 }
 

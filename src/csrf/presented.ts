@@ -33,7 +33,20 @@ export function presentedToken(facts: RequestFacts, body: unknown): Presented {
 
 function fieldOf(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined
-  return Object.getOwnPropertyDescriptor(body, TOKEN_FIELD)?.value
+  if (!isFormData(body)) return valueOf(Object.getOwnPropertyDescriptor(body, TOKEN_FIELD)?.value)
+  const [field, ...others] = body.getAll(TOKEN_FIELD)
+  return others.length === 0 ? field : [field, ...others]
+}
+
+/** @fastify/multipart can make an object of every field: `{ type: 'field', value }`. */
+function valueOf(field: unknown): unknown {
+  const part = typeof field === 'object' && field !== null ? (field as { type?: unknown; value?: unknown }) : {}
+  return part.type === 'field' && typeof part.value === 'string' ? part.value : field
+}
+
+/** Whether a form was parsed into what the web has for forms. */
+export function isFormData(body: object): body is URLSearchParams | FormData {
+  return body instanceof URLSearchParams || body instanceof FormData
 }
 
 function isUnparsed(facts: RequestFacts, body: unknown): boolean {
@@ -45,6 +58,7 @@ function isUnparsed(facts: RequestFacts, body: unknown): boolean {
 
 function isParsedForm(body: unknown): boolean {
   if (typeof body !== 'object' || body === null || ArrayBuffer.isView(body)) return false
+  if (isFormData(body)) return !body.keys().next().done
   // Express 4's parsers leave `{}` behind on a body of a type that is not theirs.
   return Object.keys(body).length > 0
 }

@@ -50,6 +50,19 @@ describe('the fields of a parsed form', () => {
     expect(formFields(asExpress(text))).toEqual(fields)
   })
 
+  test('in what the web has for forms, but for files', () => {
+    expect(formFields(new URLSearchParams('a=1&b=2&a=3'))).toEqual([
+      ['a', '1'],
+      ['b', '2'],
+      ['a', '3'],
+    ])
+    const form = new FormData()
+    form.set('a', '1')
+    expect(formFields(form)).toEqual([['a', '1']])
+    form.set('f', new Blob(['file']), 'a.txt')
+    expect(formFields(form)).toBeUndefined()
+  })
+
   test('sent again, a form is to either parser what it was', () => {
     const name = fc
       .tuple(

@@ -20,6 +20,22 @@ describe('the token of a request', () => {
     expect(presentedToken(post(), bare)).toEqual({ ...nothing, token: 'abc' })
   })
 
+  test('or in what the web has for forms, or in a field that the parser made an object of', () => {
+    const form = new FormData()
+    form.set('_csrf', 'abc')
+    for (const body of [
+      form,
+      new URLSearchParams('_csrf=abc'),
+      { _csrf: { type: 'field', value: 'abc', fieldname: '_csrf' } },
+    ])
+      expect(presentedToken(post({ 'content-type': FORM }), body)).toEqual({ ...nothing, token: 'abc' })
+    expect(presentedToken(post({ 'content-type': FORM }), new URLSearchParams('a=1'))).toEqual(nothing)
+    expect(presentedToken(post({ 'content-type': FORM }), new URLSearchParams())).toEqual({
+      ...nothing,
+      unparsed: true,
+    })
+  })
+
   test('in the header goes before the field', () => {
     expect(presentedToken(post({ 'x-csrf-token': 'abc' }), { _csrf: 'def' }).token).toBe('abc')
   })
@@ -56,6 +72,7 @@ describe('a token that is not exactly one text', () => {
     ['a repeated header', { 'x-csrf-token': [genuine, genuine] }, {}],
     ['a repeated header in one line', { 'x-csrf-token': `${genuine}, ${genuine}` }, {}],
     ['a repeated field', {}, { _csrf: [genuine, genuine] }],
+    ['a repeated field of a form', {}, new URLSearchParams(`_csrf=${genuine}&_csrf=${genuine}`)],
   ])('%s is there, repeated and never valid', (_, headers, body) => {
     const presented = presentedToken(post(headers), body)
     expect(presented).toMatchObject({ unparsed: false, repeated: true })

@@ -6,6 +6,7 @@ import { pathsOutOfStep } from './entry-points.mjs'
 import { machinePathComplaints } from './machine-paths.mjs'
 import { packagingSteps } from './packaging.mjs'
 import { runNode } from './project.mjs'
+import { standardsComplaints } from './standards.mjs'
 import { complaintStep } from './steps.mjs'
 
 /** Versions of TypeScript that users may have, and where each is. */
@@ -33,6 +34,7 @@ export function checks() {
     })),
     ...packagingSteps(),
     complaintStep('documents in step', documentComplaints),
+    complaintStep('standards shown by tests', standardsComplaints),
     { name: 'documents compile', run: compileExamples },
   ]
 }

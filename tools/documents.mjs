@@ -25,6 +25,13 @@ export function tableKeys(document) {
   return [...withoutCode(document).matchAll(/^\|\s*`([^`]+)`\s*\|/gm)].map(([, key = '']) => key)
 }
 
+/** The cells of each row of the document's tables, headings and rules among them. @param {string} document @returns {string[][]} */
+export function tableRows(document) {
+  return [...withoutCode(document).matchAll(/^\|(.*)\|\s*$/gm)].map(([, cells = '']) =>
+    cells.split('|').map((cell) => cell.trim()),
+  )
+}
+
 /** Where a document points to, without absolute addresses. @param {string} document */
 export function links(document) {
   const text = withoutCode(document)

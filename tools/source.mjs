@@ -66,6 +66,23 @@ export function literals(file, pattern) {
 }
 
 /**
+ * The titles of the tests of a file, and of groups of them, as they are written there: with `%s`, where there is one.
+ * @param {string} file
+ */
+export function testTitles(file) {
+  return descendants(parse(file)).flatMap((node) => {
+    const [title] = ts.isCallExpression(node) && /^(?:it|test|describe)$/.test(calledName(node)) ? node.arguments : []
+    return title !== undefined && ts.isStringLiteralLike(title) ? [title.text] : []
+  })
+}
+
+/** What `it('…')`, `it.runIf(…)('…')` and `it.each(…)('…')` have in common. @param {ts.Node} node @returns {string} */
+function calledName(node) {
+  if (ts.isCallExpression(node) || ts.isPropertyAccessExpression(node)) return calledName(node.expression)
+  return ts.isIdentifier(node) ? node.text : ''
+}
+
+/**
  * The properties and functions of an interface. Where a property's type is an object written out, or an interface of the
  * same file that is named in `within`, its properties follow as `property.inner`.
  * @param {string} file

@@ -29,7 +29,9 @@ interface Transfer {
 }
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as Setup
-const sessions = createSessions({ secret: setup.secret, store: setup.store })
+// What a server says of its neighbours' deaths, and of its own standstill, is no news here.
+const quiet = { warn: () => undefined, error: () => undefined }
+const sessions = createSessions({ secret: setup.secret, store: setup.store, log: quiet })
 const transfer = defineCycle<Transfer, { readonly entry: number }>('transfer', {
   steps: ['details'],
   lease: setup.lease,

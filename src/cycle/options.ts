@@ -12,7 +12,7 @@ export interface CycleOptions<State> {
    * Default: none, and steps are changes without names. At most 200.
    */
   readonly steps?: readonly string[] | undefined
-  /** From `begin` to the end, whatever happens in between. Default: the session's absolute timeout. */
+  /** From `begin` to the end, whatever happens in between; in whole seconds. Default: the session's absolute timeout. */
   readonly lifetime?: Duration | undefined
   /** Cycles of this kind that one session may have open with a state. Beyond it the oldest without a step goes. Default 20, at most 1 000. */
   readonly maxOpen?: number | undefined

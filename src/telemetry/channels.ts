@@ -22,7 +22,7 @@ export const csrf: Channel = channel('holdfast:csrf')
 export const cookie: Channel = channel('holdfast:cookie')
 /** Two live sessions of different identity came in one request; neither was used. */
 export const ambiguous: Channel = channel('holdfast:ambiguous')
-/** The final step of an action cycle. Message: `{ cycle, what }` with `what` one of `recorded`, `repeated`, `in-doubt`, `lost` (its outcome could not be recorded). */
+/** The final step of an action cycle. Message: `{ cycle, what, handle, idempotencyKey }` with `what` one of `done`, `failed`, `reopened`, `repeated`, `in-doubt`, `lost` (its outcome was not recorded). */
 export const cycle: Channel = channel('holdfast:cycle')
 /** The store failed. Message: `{ store, operation, error }`. */
 export const store: Channel = channel('holdfast:store')

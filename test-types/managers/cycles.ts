@@ -1,7 +1,14 @@
 /** Action cycles: state and result are inferred, and any session of Holdfast will do. */
 import type { Request } from 'express'
 import { createSessions, HoldfastError, type Session } from 'holdfast'
-import { CycleError, defineCycle, type Cycle, type CycleKind, type CycleSession, type StandardSchema } from 'holdfast/cycle'
+import {
+  CycleError,
+  defineCycle,
+  type Cycle,
+  type CycleKind,
+  type CycleSession,
+  type StandardSchema,
+} from 'holdfast/cycle'
 
 interface Transfer {
   cents: number

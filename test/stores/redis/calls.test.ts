@@ -279,6 +279,160 @@ describe('a server that refuses', () => {
   })
 })
 
+describe('a command that was refused, and is sent again', () => {
+  beforeEach(() => redis.up())
+
+  it.each(['MOVED 1 h:2', 'ASK 1 h:2'])('%s: goes to whom the answer names, at once', async (message) => {
+    const other = new FakeRoute()
+    redis.instead = other
+    const outcome = outcomeOf(calls.call(WRITE))
+    redis.sent[0]?.fail(new ErrorReply(message))
+    await pass(0)
+    expect(other.sent.map(({ command }) => command)).toEqual([WRITE.command])
+    other.sent[0]?.answer(1)
+    await pass(0)
+    expect(outcome).toEqual({ reply: 1 })
+    expect(calls.commands).toBe(2)
+  })
+
+  it('MOVED, by two who name each other: pauses after the third time, and ends as not applied', async () => {
+    redis.instead = redis.server
+    const outcome = outcomeOf(calls.call(WRITE))
+    for (let passed = 0; passed <= DEADLINE; passed += 5) {
+      for (const { fail } of redis.sent.splice(0)) fail(new ErrorReply('MOVED 1 h:2'))
+      await pass(5)
+    }
+    expect(outcome.error?.message).toContain('MOVED')
+    expect(outcome.error?.applied).toBe('no')
+    expect(calls.commands).toBeLessThan(15)
+  })
+
+  it.each(['TRYAGAIN Multiple keys', 'CLUSTERDOWN The cluster is down', 'NOREPLICAS Not enough', 'BUSY Redis is busy'])(
+    '%s: is sent again after a pause, and nobody notices',
+    async (message) => {
+      const outcome = outcomeOf(calls.call(WRITE))
+      redis.sent.shift()?.fail(new ErrorReply(message))
+      await pass(20)
+      expect(redis.sent).toEqual([])
+      await pass(10)
+      redis.sent[0]?.answer(1)
+      await pass(0)
+      expect(outcome).toEqual({ reply: 1 })
+    },
+  )
+
+  it.each(["READONLY You can't write", 'LOADING Redis is loading', 'MASTERDOWN Link with MASTER is down'])(
+    '%s: waits until somebody serves',
+    async (message) => {
+      const outcome = outcomeOf(calls.call(WRITE))
+      redis.ready = false
+      redis.sent.shift()?.fail(new ErrorReply(message))
+      await pass(500)
+      expect(redis.refusals).toHaveLength(1)
+      expect(redis.sent).toEqual([])
+      redis.up()
+      redis.sent[0]?.answer(1)
+      await pass(0)
+      expect(outcome).toEqual({ reply: 1 })
+    },
+  )
+
+  it('and refused until its deadline was certainly not applied', async () => {
+    const outcome = outcomeOf(calls.call(WRITE))
+    for (let passed = 0; passed <= DEADLINE; passed += 5) {
+      for (const { fail } of redis.sent.splice(0)) fail(new ErrorReply('NOREPLICAS Not enough good replicas'))
+      await pass(5)
+    }
+    expect(outcome.error?.message).toContain('NOREPLICAS')
+    expect(outcome.error?.applied).toBe('no')
+    expect(calls.commands).toBeLessThan(10)
+  })
+
+  it('and whose answer is lost then is not sent a third time', async () => {
+    const outcome = outcomeOf(calls.call(WRITE))
+    redis.sent.shift()?.fail(new ErrorReply('CLUSTERDOWN The cluster is down'))
+    await pass(30)
+    redis.down()
+    await pass(0)
+    redis.up()
+    expect(outcome.error?.applied).toBe('unknown')
+    expect(redis.sent).toEqual([])
+  })
+})
+
+describe('a write that replicas are to confirm', () => {
+  beforeEach(() => redis.up())
+
+  /** Begins one, and answers what was made of it. */
+  function begin(request: typeof WRITE & { unknownScript?: Command } = WRITE): {
+    outcome: Outcome
+    write: ConfirmedWrite
+  } {
+    const outcome = outcomeOf(calls.confirmed(request))
+    return { outcome, write: redis.server.toConfirm.at(-1) as ConfirmedWrite }
+  }
+
+  it.each([true, false])('tells whether they did: %s', async (durable) => {
+    const { outcome, write } = begin()
+    write.sent()
+    write.answered(1)
+    await pass(0)
+    expect(outcome).toEqual({})
+    write.confirmed(durable)
+    await pass(0)
+    expect(outcome).toEqual({ reply: { reply: 1, durable } })
+    expect(calls.commands).toBe(1)
+  })
+
+  it('is not durable at its deadline, where the server has answered and the replicas have not', async () => {
+    const { outcome, write } = begin()
+    write.sent()
+    write.answered(1)
+    await pass(DEADLINE)
+    expect(outcome).toEqual({ reply: { reply: 1, durable: false } })
+    write.confirmed(true)
+    await pass(0)
+    expect(outcome).toEqual({ reply: { reply: 1, durable: false } })
+  })
+
+  it('that was never sent was not applied, and is not wanted after its deadline', async () => {
+    const { outcome, write } = begin()
+    await pass(DEADLINE - 1)
+    expect(write.wanted()).toBe(true)
+    await pass(1)
+    expect(outcome.error?.applied).toBe('no')
+    expect(write.wanted()).toBe(false)
+  })
+
+  it('that was sent and has no answer is unknown', async () => {
+    const { outcome, write } = begin()
+    write.sent()
+    await pass(DEADLINE)
+    expect(outcome.error?.applied).toBe('unknown')
+    expect(redis.server.wasSilent).toBe(0)
+  })
+
+  it('that was refused or not sent is sent again, and one whose answer was lost is not', async () => {
+    const { outcome, write } = begin()
+    write.failed(new NotSentError('not connected'))
+    await pass(30)
+    expect(redis.server.toConfirm).toHaveLength(2)
+    redis.server.toConfirm[1]?.sent()
+    redis.server.toConfirm[1]?.failed(new ErrorReply('TRYAGAIN Multiple keys'))
+    await pass(30)
+    expect(redis.server.toConfirm).toHaveLength(3)
+    redis.server.toConfirm[2]?.sent()
+    redis.server.toConfirm[2]?.failed(new Error('the connection was closed'))
+    await pass(300)
+    expect(redis.server.toConfirm).toHaveLength(3)
+    expect(outcome.error?.applied).toBe('unknown')
+  })
+
+  it('is a script that is sent whole, so that it needs not be sent twice', () => {
+    expect(begin({ ...WRITE, unknownScript: ['EVAL'] }).write.command).toEqual(['EVAL'])
+  })
+})
+
 describe('calls', () => {
   it('I13: refuses what exceeds maxPending, at once', async () => {
     const outcomes = Array.from({ length: 4 }, () => outcomeOf(calls.call(WRITE)))
@@ -310,6 +464,16 @@ describe('calls', () => {
     await closing
     expect(hanging.error?.applied).toBe('unknown')
     expect(redis.closed).toBe(true)
+  })
+
+  it('that wait because they were refused are ended when all is closed', async () => {
+    redis.up()
+    const paused = outcomeOf(calls.call(WRITE))
+    redis.sent[0]?.fail(new ErrorReply('TRYAGAIN Multiple keys'))
+    await pass(0)
+    await calls.close()
+    expect(paused.error?.applied).toBe('no')
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('that is being closed while it is down closes at once', async () => {

@@ -45,7 +45,7 @@ describe.each(all)('the configuration of a %s', (_role, options) => {
   })
 
   it('lets nobody in without a name', () => {
-    expect(lines(options)).toContain('user default off resetpass resetkeys resetchannels -@all')
+    expect(lines(options)).toContain('user default off resetpass ~* resetchannels -@all +@write')
     expect(lines(options)).toContain('protected-mode yes')
   })
 

@@ -6,21 +6,32 @@ import { afterAll, beforeAll, describe, it } from 'vitest'
 
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts'
 
-let server: RedisServer
-let databases = 0
+const valkey = process.env['VALKEY']
 
-beforeAll(async () => {
-  server = await startRedisServer({ args: ['--databases', '10000'] })
-})
+contractOn('redis', 'redis-server')
+if (valkey === undefined)
+  console.log('Not run on Valkey: no program is named. Name one with VALKEY=/path/to/valkey-server.')
+else contractOn('valkey', valkey)
 
-afterAll(() => server.stop())
+function contractOn(name: string, binary: string): void {
+  describe(`on ${name}`, () => {
+    let server: RedisServer
+    let databases = 0
 
-/** A database of its own for each test, so that nothing has to be cleared away. */
-function start() {
-  databases += 1
-  const url = `${server.url}/${databases}`
-  return { connect: () => redisStore(url), advance: (ms: number) => wait(ms), destroy: () => undefined }
+    beforeAll(async () => {
+      server = await startRedisServer({ binary, args: ['--databases', '10000'] })
+    })
+
+    afterAll(() => server.stop())
+
+    /** A database of its own for each test, so that nothing has to be cleared away. */
+    function start() {
+      databases += 1
+      const url = `${server.url}/${databases}`
+      return { connect: () => redisStore(url), advance: (ms: number) => wait(ms), destroy: () => undefined }
+    }
+
+    // Redis has no clock that can be set: time passes, and a unit has to outlast the pauses of a busy machine.
+    storeContract(name, { start, unit: 150, realTime: true, model: { runs: 20 } }, { describe, it })
+  })
 }
-
-// Redis has no clock that can be set: time passes, and a unit has to outlast the pauses of a busy machine.
-storeContract('redis', { start, unit: 150, realTime: true, model: { runs: 20 } }, { describe, it })

@@ -265,6 +265,8 @@ export interface SessionsStats {
   readonly unconfirmed: number
   /** Requests that were served a copy while the store failed. */
   readonly stale: number
+  /** How often the store was found to have lost what it acknowledged: it had an older version of a session than a browser was shown. */
+  readonly lostWrites: number
   readonly breakers: { readonly reads: BreakerStats; readonly writes: BreakerStats }
   readonly ends: EndsStats
 }

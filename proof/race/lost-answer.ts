@@ -108,8 +108,9 @@ async function loseAndRetry(site: Site, trial: Trial, round: number): Promise<st
   return undefined
 }
 
-/** The id that was lost and the id of the retry are one: renewing twice leads to the same. */
+/** The id that was lost and the id of the retry are one: renewing twice leads to the same. The companion cookie carries no id here. */
 function isSameRenewal(lost: string, retried: Answer): boolean {
+  const ids = retried.setCookies.filter((line) => !line.startsWith('visit='))
   const valueOf = (line: string): string => line.slice(0, line.indexOf(';'))
-  return retried.setCookies.length > 0 && retried.setCookies.every((line) => lost.includes(valueOf(line)))
+  return ids.length > 0 && ids.every((line) => lost.includes(valueOf(line)))
 }

@@ -1,8 +1,9 @@
 /**
  * The three cookies. `sid` carries the id of a signed-in session, `gid` that of a guest, `visit` that of a
- * visitor with nothing stored. A value is the id and a MAC of 112 bits with the key of its rank, so that
+ * visitor with nothing stored, or the version floor of who has a session (`floor.ts`). A value is the id and a MAC of 112 bits with the key of its rank, so that
  * none can stand in for another; whether we minted it is known by arithmetic, without the store.
  */
+import { openFloor, type OpenedFloor } from './floor.ts'
 import { FINGERPRINT_LENGTH, mac, sameBytes, type Keyring } from './keyring.ts'
 import { hashVerifier, SELECTOR_BYTES, VERIFIER_BYTES, type Id, type Verifier } from './session-id.ts'
 import type { Selector } from './store.ts'
@@ -76,6 +77,7 @@ export class CookieReader {
   readonly #keyring: Keyring
   readonly #most: number
   readonly #opened: Readonly<Record<Rank, Map<string, Opened>>> = { sid: new Map(), gid: new Map(), visit: new Map() }
+  readonly #floors = new Map<string, OpenedFloor>()
 
   constructor(keyring: Keyring, most = 8192) {
     this.#keyring = keyring
@@ -90,7 +92,15 @@ export class CookieReader {
     return opened
   }
 
-  #remember(map: Map<string, Opened>, value: string, opened: Opened): void {
+  openFloor(value: string): OpenedFloor {
+    const known = this.#floors.get(value)
+    if (known !== undefined) return known
+    const opened = openFloor(this.#keyring, value)
+    if ('floor' in opened) this.#remember(this.#floors, value, opened)
+    return opened
+  }
+
+  #remember<Value>(map: Map<string, Value>, value: string, opened: Value): void {
     if (map.size >= this.#most) map.delete(map.keys().next().value as string)
     map.set(value, opened)
   }

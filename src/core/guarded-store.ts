@@ -50,6 +50,7 @@ interface Asked {
 export class GuardedStore implements Store {
   readonly kind: string
   readonly steady: boolean
+  readonly mayLose: boolean
   readonly reads: Breaker
   readonly writes: Breaker
   readonly #store: Store
@@ -61,6 +62,7 @@ export class GuardedStore implements Store {
   constructor(store: Store, { deadline, log, answersAgain, ended }: Guarding) {
     this.kind = store.kind
     this.steady = store.steady === true
+    this.mayLose = store.mayLose === true
     this.#store = store
     this.#deadline = deadline
     this.#ended = ended

@@ -2,7 +2,9 @@
 import type { Lineage } from '../csrf/token.ts'
 import type { SessionStatus } from '../types.ts'
 import type { Gone } from './commits.ts'
-import { RANKS, sealId, setCookie, type GenuineId, type Rank } from './cookie.ts'
+import { sealId, setCookie, type GenuineId, type Rank } from './cookie.ts'
+import { timeToLive } from './expiry.ts'
+import { sealFloor, Shown } from './floor.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { Presented } from './presented.ts'
 import { overBy, type Live } from './resolution.ts'
@@ -24,6 +26,9 @@ export interface Visitor {
   readonly known: boolean
 }
 
+/** Taken from how long a write lasts, for clocks that differ a little and answers that take a while; in milliseconds. */
+const STANDS_SLACK = 10_000
+
 export class Identity {
   status: SessionStatus = 'none'
   /** Whether what is stored is dropped and no cookie of a session may be issued: the id was superseded, or cannot be judged. */
@@ -35,6 +40,8 @@ export class Identity {
   lost: Holding | undefined
   readonly #services: Services
   readonly #presented: Presented
+  /** What the browser has seen of its session, where the store may lose what it acknowledged. */
+  #shown: Shown | undefined
   #visitor: Visitor | undefined
   /** The id that the answer brings, and until when it is worth bringing. */
   #issue: { readonly rank: Rank; readonly id: GenuineId; readonly until?: number } | undefined
@@ -46,6 +53,7 @@ export class Identity {
     const id = presented.ids.visit[0]
     this.#visitor = id === undefined ? undefined : { id, known: true }
     this.detached = presented.unknownKey
+    this.#shown = services.lostWrites === undefined ? undefined : new Shown(presented.floors)
   }
 
   get handle(): string | undefined {
@@ -54,7 +62,7 @@ export class Identity {
 
   /** Whether the answer takes a cookie along. */
   get hasCookies(): boolean {
-    return this.#issue !== undefined || this.#cleared
+    return this.#issue !== undefined || this.#cleared || this.#bringsFloor
   }
 
   /** The browser brought the id of a live session. */
@@ -63,6 +71,7 @@ export class Identity {
     this.owner = live.record.userId
     this.status = 'live'
     this.detached = false
+    this.#shown?.read(live.id.selector, live.record)
     if (live.by !== 'previous') return
     this.learn(live.record, live.bytes)
     // A slow answer must not bring an id that has been renewed, and has lost its grace, meanwhile.
@@ -142,13 +151,33 @@ export class Identity {
 
   /** Takes note of a newer state of the same session. */
   refresh(record: LiveRecord, bytes: RecordBytes): void {
-    if (this.holding !== undefined) this.holding = { id: this.holding.id, record, bytes }
+    if (this.holding !== undefined) {
+      const { id, record: known } = this.holding
+      const shown = this.#shown?.read(id.selector, record)
+      if (shown !== undefined) this.#services.lostWrites?.noticed(id.selector, known.epoch, shown, record.counter)
+      this.holding = { id, record, bytes }
+    }
     if (this.status === 'stale') this.status = 'live'
+  }
+
+  /** The store has acknowledged what is held. */
+  wrote(): void {
+    if (this.holding === undefined || this.#shown === undefined) return
+    const { id, record } = this.holding
+    const { clock, settings } = this.#services
+    const now = clock.now()
+    const lasts = Math.min(timeToLive(record, settings.timers, now), settings.maxRequestTime) - STANDS_SLACK
+    this.#shown.wrote(id.selector, record, lasts > 0 ? now + lasts : 0)
   }
 
   /** The answer brings no new id: the one that the browser has serves on. */
   withhold(): void {
     this.#issue = undefined
+  }
+
+  /** The store has failed this request: its answer leaves what the browser has as it is. */
+  failed(): void {
+    this.#shown = undefined
   }
 
   /** The ids of sessions that the browser brought. */
@@ -194,14 +223,23 @@ export class Identity {
     const style = { secure: transport === 'host', sameSite: this.#services.settings.sameSite }
     const until = this.#issue?.until
     const issue = until !== undefined && this.#services.clock.now() >= until ? undefined : this.#issue
-    const cookies = this.#cleared
-      ? RANKS.filter((rank) => this.#presented.brought.includes(rank) && rank !== issue?.rank).map((rank) =>
-          setCookie(names[rank], undefined, style),
-        )
-      : []
-    if (issue !== undefined)
-      cookies.push(setCookie(names[issue.rank], sealId(this.#services.keyring, issue.rank, issue.id), style))
-    return cookies
+    const floor =
+      this.#bringsFloor && this.holding !== undefined ? this.#shown?.floor(this.holding.id.selector) : undefined
+    const set: { readonly rank: Rank; readonly value: string }[] = []
+    const { keyring } = this.#services
+    if (issue !== undefined) set.push({ rank: issue.rank, value: sealId(keyring, issue.rank, issue.id) })
+    if (floor !== undefined) set.push({ rank: 'visit', value: sealFloor(keyring, floor) })
+    const cleared = this.#cleared ? this.#presented.brought.filter((rank) => !set.some((one) => one.rank === rank)) : []
+    return [
+      ...cleared.map((rank) => setCookie(names[rank], undefined, style)),
+      ...set.map(({ rank, value }) => setCookie(names[rank], value, style)),
+    ]
+  }
+
+  /** Whether the answer says which version the browser has seen now. It puts no visitor's id out that it cannot judge. */
+  get #bringsFloor(): boolean {
+    if (this.#shown === undefined || this.holding === undefined) return false
+    return !this.#presented.unknownRanks.includes('visit') && this.#shown.isDue(this.holding.id.selector)
   }
 
   #mint(): GenuineId {

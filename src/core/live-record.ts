@@ -4,7 +4,7 @@
  * succession and the end of its grace; then the encoded data. Numbers are varints (LEB128); times count
  * in milliseconds from when the visit was created, that of the id in seconds.
  */
-import { KIND_LIVE, USER_OFFSET, VERSION_LENGTH, VERSION_OFFSET } from './record.ts'
+import { counterOf, KIND_LIVE, USER_OFFSET, VERSION_OFFSET } from './record.ts'
 import { NONCE_BYTES } from './session-id.ts'
 import type { RecordBytes } from './store.ts'
 
@@ -89,7 +89,7 @@ export function decodeRecord(bytes: RecordBytes): LiveRecord | undefined {
   const previous = (mark & HAS_PREVIOUS) === 0 ? undefined : readPrevious(reader, createdAt, (mark & GRACE_RUNS) !== 0)
   if (reader.failed) return undefined
   return {
-    counter: readCounter(bytes),
+    counter: counterOf(bytes),
     userId: userId === '' ? undefined : userId,
     epoch: Math.floor(mark / FLAG_BITS),
     hash,
@@ -106,12 +106,6 @@ function readPrevious(reader: Reader, createdAt: number, graceRuns: boolean): Pr
   const hash = reader.bytes(HASH_BYTES)
   const nonce = reader.bytes(NONCE_BYTES)
   return { hash, nonce, graceEnds: graceRuns ? createdAt + reader.number() : undefined }
-}
-
-function readCounter(bytes: Uint8Array): number {
-  let counter = 0
-  for (let at = 0; at < VERSION_LENGTH / 2; at++) counter = counter * 256 + (bytes[VERSION_OFFSET + at] ?? 0)
-  return counter
 }
 
 function pushNumber(bytes: number[], value: number): void {

@@ -12,6 +12,7 @@ import {
 } from './cookie.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { isVoid } from './expiry.ts'
+import { isFloor, type Floor } from './floor.ts'
 import { isLoopback } from './options.ts'
 import { headerOf, type RequestFacts } from './request.ts'
 import type { Services } from './services.ts'
@@ -23,6 +24,8 @@ export interface Presented {
   /** Ranks under which anything came at all. */
   readonly brought: readonly Rank[]
   readonly ids: Readonly<Record<Rank, readonly GenuineId[]>>
+  /** What the browser was shown of sessions, as the companion cookie says. */
+  readonly floors: readonly Floor[]
   /** Whether a cookie names a secret that this server does not have (yet, or any more): neither forged nor ours. */
   readonly unknownKey: boolean
   /** The ranks of such cookies. */
@@ -30,6 +33,7 @@ export interface Presented {
 }
 
 const NONE: readonly GenuineId[] = []
+const NO_FLOORS: readonly Floor[] = []
 const NOTHING_BROUGHT: readonly Rank[] = []
 
 export function readPresented(services: Services, facts: RequestFacts): Presented {
@@ -47,9 +51,10 @@ class Cookies implements Presented {
   readonly transport: Transport
   readonly names: CookieNames
   readonly ids: Record<Rank, readonly GenuineId[]> = { sid: NONE, gid: NONE, visit: NONE }
+  floors: readonly Floor[] = NO_FLOORS
   brought: readonly Rank[] = NOTHING_BROUGHT
   unknownRanks: readonly Rank[] = NOTHING_BROUGHT
-  /** Whether a value came that is no id. */
+  /** Whether a value came that is neither id nor floor. */
   refused = false
 
   constructor(transport: Transport, names: CookieNames) {
@@ -70,7 +75,8 @@ function readHeader(services: Services, transport: Transport, header: string): C
     cookies.brought = [...cookies.brought, rank]
     const read = genuine(services, rank, values[rank])
     cookies.ids[rank] = read.ids
-    if (read.ids.length < values[rank].length) cookies.refused = true
+    if (read.floors !== undefined) cookies.floors = read.floors
+    if (read.ids.length + (read.floors?.length ?? 0) < values[rank].length) cookies.refused = true
     if (read.unknownKey) cookies.unknownRanks = [...cookies.unknownRanks, rank]
   }
   return cookies
@@ -109,22 +115,35 @@ export class PresentedCookies {
   }
 }
 
-function genuine(
-  services: Services,
-  rank: Rank,
-  values: readonly string[],
-): { ids: readonly GenuineId[]; unknownKey: boolean } {
+interface Genuine {
+  readonly ids: readonly GenuineId[]
+  readonly floors: readonly Floor[] | undefined
+  readonly unknownKey: boolean
+}
+
+function genuine(services: Services, rank: Rank, values: readonly string[]): Genuine {
   const ids: GenuineId[] = []
+  let floors: Floor[] | undefined
   let unknownKey = false
   for (const value of values) {
+    if (rank === 'visit' && isFloor(value)) {
+      const opened = services.cookies.openFloor(value)
+      if ('floor' in opened) floors = [...(floors ?? []), opened.floor]
+      // Whoever made it: it opens nothing, so nothing hangs on whether it can be read.
+      else refused(rank, opened.why)
+      continue
+    }
     const opened = services.cookies.open(rank, value)
     if ('id' in opened && !isVoid(opened.id.mintedAt, services.settings.timers, services.clock.now()))
       ids.push(opened.id)
-    else if (channels.cookie.hasSubscribers)
-      channels.cookie.publish({ cookie: rank, why: 'id' in opened ? 'expired' : opened.why })
+    else refused(rank, 'id' in opened ? 'expired' : opened.why)
     unknownKey ||= 'why' in opened && opened.why === 'unknown-key'
   }
-  return { ids, unknownKey }
+  return { ids, floors, unknownKey }
+}
+
+function refused(cookie: Rank, why: string): void {
+  if (channels.cookie.hasSubscribers) channels.cookie.publish({ cookie, why })
 }
 
 const NAMES = new Map<string, CookieNames>()

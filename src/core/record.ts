@@ -35,6 +35,13 @@ export function versionOf(record: RecordBytes): Uint8Array {
   return record.subarray(VERSION_OFFSET, VERSION_OFFSET + VERSION_LENGTH)
 }
 
+/** How often a record was written. */
+export function counterOf(record: RecordBytes): number {
+  let counter = 0
+  for (let at = 0; at < VERSION_LENGTH / 2; at++) counter = counter * 256 + (record[VERSION_OFFSET + at] ?? 0)
+  return counter
+}
+
 /** The user that a live record belongs to; `''` for a guest and for anything that is no live record. */
 export function userOf(record: RecordBytes): string {
   const length = record[0] === KIND_ENDED ? 0 : (record[USER_OFFSET] ?? 0)

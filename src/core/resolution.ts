@@ -4,6 +4,7 @@ import { standingOf as bytesStanding, type Gone } from './commits.ts'
 import type { GenuineId } from './cookie.ts'
 import { isOver } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
+import { noticeLoss } from './lost-writes.ts'
 import { endedMarker, versionOf } from './record.ts'
 import type { Presented } from './presented.ts'
 import type { Services } from './services.ts'
@@ -74,6 +75,7 @@ export function resolve(
   if (id === undefined || presented.unknownKey || dead.has(id.selector) || services.ends.isPending(id.selector))
     return resolveEach(services, presented, dead, through)
   const judged = (bytes: RecordBytes | undefined): Awaitable<Resolution> => {
+    noticeLoss(services, presented, id.selector, bytes)
     const found = judge(services, id, bytes)
     if (typeof found !== 'string') return found
     services.copies?.forget(id.selector)
@@ -97,7 +99,7 @@ async function resolveEach(
     for (const id of presented.ids[rank]) {
       if (gone.includes(id.selector)) continue
       const over = (!through && dead.has(id.selector)) || services.ends.isPending(id.selector)
-      const found = over ? 'over' : await judgeOrEnd(services, id, known)
+      const found = over ? 'over' : await judgeOrEnd(services, presented, id, known)
       if (found === 'over') dead.add(id.selector)
       if (found === 'over') gone.push(id.selector)
       else if (found === 'detached') detached = true
@@ -146,11 +148,13 @@ export function resolveCopies(services: Services, presented: Presented): Resolut
 
 async function judgeOrEnd(
   services: Services,
+  presented: Presented,
   id: GenuineId,
   known: Known | undefined,
 ): Promise<Live | 'over' | 'detached'> {
   const seen = known?.selector === id.selector ? known : undefined
   const bytes = seen === undefined ? await services.store.load(id.selector) : seen.bytes
+  if (seen === undefined) noticeLoss(services, presented, id.selector, bytes)
   const found = seen?.found ?? judge(services, id, bytes)
   if (found !== 'stolen') return found
   if (!services.settings.endOnTheft || bytes === undefined) return 'detached'

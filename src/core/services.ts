@@ -9,6 +9,7 @@ import type { CookieReader } from './cookie.ts'
 import type { Ends } from './ends.ts'
 import type { GuardedStore } from './guarded-store.ts'
 import type { Keyring } from './keyring.ts'
+import type { LostWrites } from './lost-writes.ts'
 import type { Settings } from './options.ts'
 import type { PresentedCookies } from './presented.ts'
 import type { RandomSource } from './random.ts'
@@ -36,6 +37,8 @@ export interface Services {
   /** Only where stale sessions are served. */
   readonly copies: Copies | undefined
   readonly counters: Counters
+  /** Only where the store may lose what it acknowledged. */
+  readonly lostWrites: LostWrites | undefined
 }
 
 /** Counts of one manager. */

@@ -1,5 +1,6 @@
 /** What a request does with its session. Every operation waits for the one before it, and ends in one compare-and-set. */
 import {
+  CommitUnknownError,
   CsrfError,
   HeadSentError,
   SessionEndedError,
@@ -308,6 +309,7 @@ export class SessionWork<Data extends object> {
     const first = this.identity.holding === undefined
     this.identity.learn(record, bytes, fresh)
     if (!durable && !first && fresh === undefined) this.identity.withhold()
+    if (durable && done !== 'unchanged') this.identity.wrote()
     this.data.rebase(record.payload, pending, record.payload === own)
     const { handle, holding } = this.identity
     if (holding !== undefined) {
@@ -365,7 +367,9 @@ export class SessionWork<Data extends object> {
   #inTurn<Result>(operation: () => Promise<Result>): Promise<Result> {
     this.#underWay++
     const turn = this.#last.then(operation).finally(() => this.#underWay--)
-    this.#last = turn.catch(() => undefined)
+    this.#last = turn.catch((error: unknown) => {
+      if (error instanceof StoreUnavailableError || error instanceof CommitUnknownError) this.identity.failed()
+    })
     return turn
   }
 }

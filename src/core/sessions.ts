@@ -10,6 +10,7 @@ import { DecodedPayloads } from './decoded.ts'
 import { Ends } from './ends.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { createKeyring } from './keyring.ts'
+import { LostWrites } from './lost-writes.ts'
 import type { Settings } from './options.ts'
 import { PresentedCookies } from './presented.ts'
 import { pooledRandom, type RandomSource } from './random.ts'
@@ -140,7 +141,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
   }
 
   stats(): SessionsStats {
-    const { counters, store, ends } = this.#services
+    const { counters, store, ends, lostWrites } = this.#services
     const { conflicts, dropped, unconfirmed, stale } = counters
     const csrf = counters.csrf.stats
     return {
@@ -151,6 +152,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
       csrf,
       unconfirmed,
       stale,
+      lostWrites: lostWrites?.count ?? 0,
       ends: ends.stats,
       storeCommands: store.stats().commands,
       breakers: { reads: store.reads.stats, writes: store.writes.stats },
@@ -278,6 +280,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     ends,
     copies,
     counters,
+    lostWrites: store.mayLose ? new LostWrites(settings.log) : undefined,
   }
 }
 

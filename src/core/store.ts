@@ -91,6 +91,12 @@ export interface Store {
   /** Whether `load` answers the very same object for as long as the value is the same one. Default: no. */
   readonly steady?: boolean
 
+  /**
+   * Whether what it acknowledged may be gone later: after a fail-over, a restart, a restored dump. Then browsers keep the
+   * version that they were shown in a cookie, and a loss is noticed. Default: no.
+   */
+  readonly mayLose?: boolean
+
   /** Opens files or connections. Called once, before anything else; safe to call again. Rejects with an `OptionsError` for what no waiting mends, with a `StoreUnavailableError` for the rest. */
   open(): Promise<void>
 

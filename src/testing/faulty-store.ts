@@ -18,7 +18,7 @@ import type {
 import { StoreUnavailableError } from '../errors.ts'
 
 /** The calls that can be made to fail: all that reach the store. */
-export type StoreOperation = Exclude<keyof Store, 'kind' | 'stats' | 'close'>
+export type StoreOperation = Exclude<keyof Store, 'kind' | 'steady' | 'mayLose' | 'stats' | 'close'>
 
 /**
  * What becomes of a call. `'refuse'`: it fails and did not reach the store. `'lose'`: it reached the store,
@@ -54,6 +54,7 @@ export function faultyStore(store: Store, faults: Faults = {}): FaultyStore {
 
 class Faulty implements FaultyStore {
   readonly kind: string
+  readonly mayLose: boolean
   readonly #store: Store
   #asked: StoreOperation[] = []
   #done: StoreOperation[] = []
@@ -61,6 +62,7 @@ class Faulty implements FaultyStore {
 
   constructor(store: Store, faults: Faults) {
     this.kind = store.kind
+    this.mayLose = store.mayLose === true
     this.#store = store
     this.faults = faults
   }

@@ -30,6 +30,7 @@ type Effect = 'read' | 'write'
 
 export class RedisStore implements Store {
   readonly kind = 'redis'
+  readonly mayLose = true
   readonly #keys: Keys
   readonly #settings: CallsSettings
   readonly #connect: () => Promise<Deployment>

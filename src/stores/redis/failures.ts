@@ -43,6 +43,9 @@ const TLS_FAILURES: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
+/** What the server says of our side of TLS: of a certificate that is missing, or that it does not know. */
+const TLS_ALERT = /^ERR_SSL_\w*_ALERT_\w*(CERTIFICATE|CA|HANDSHAKE|PROTOCOL)/
+
 /** A full server is not mended within the second. */
 const RETRY_AFTER_FULL = 5
 
@@ -88,7 +91,9 @@ export function adviceFor(failure: Error): string | undefined {
   if (failure instanceof ErrorReply) return replyAdvice(failure)
   if (failure instanceof NotSentError && failure.cause instanceof Error) return adviceFor(failure.cause)
   const code = 'code' in failure ? String(failure.code) : ''
-  return TLS_FAILURES.has(code) ? '(Check rediss: or redis: in the URL, and the option tls.)' : undefined
+  return TLS_FAILURES.has(code) || TLS_ALERT.test(code)
+    ? '(Check rediss: or redis: in the URL, and the option tls.)'
+    : undefined
 }
 
 /** Whether it is about who we are: with passwords that change, another attempt may be let in. */

@@ -21,7 +21,15 @@ const form: ContractRoute = {
   path: '/form',
   handler: (exchange) => exchange.send(200, exchange.session?.csrf.token() ?? ''),
 }
-const routes = [save, form]
+const login: ContractRoute = {
+  method: 'POST',
+  path: '/login',
+  handler: async (exchange) => {
+    await exchange.session?.signIn('u1')
+    await exchange.send(200, exchange.session?.csrf.token() ?? '')
+  },
+}
+const routes = [save, form, login]
 
 export function forgeryRules(rule: Rule): void {
   rule('lets a form of our own pages through', { routes }, async (bench) => {
@@ -50,6 +58,41 @@ export function forgeryRules(rule: Rule): void {
       assert.equal((await bench.ask({ ...post, headers, body: 'a=1' })).status, 403)
     },
   )
+  rule(
+    'in strict signs in who opened the form before there was a session, and no tab from before goes on after it',
+    { routes, options: { csrf: 'strict' } },
+    async (bench) => {
+      const opened = await bench.ask({ path: '/form' })
+      const cookie = cookiesOf(opened)
+      const post = { method: 'POST', path: '/login', body: `_csrf=${opened.body}` }
+      assert.equal((await bench.ask({ ...post, headers: HERE })).status, 403)
+      const signedIn = await bench.ask({ ...post, headers: { ...HERE, cookie } })
+      assert.equal(signedIn.status, 200)
+      const both = `${cookie}; ${cookiesOf(signedIn)}`
+      const other = await bench.ask({ ...post, path: '/save', headers: { ...HERE, cookie: both } })
+      assert.deepEqual([other.status, (JSON.parse(other.body) as { reason: string }).reason], [403, 'token-stale'])
+      const fresh = await bench.ask({
+        ...post,
+        path: '/save',
+        headers: { ...HERE, cookie: both },
+        body: `_csrf=${signedIn.body}`,
+      })
+      assert.equal(fresh.body, 'saved')
+    },
+  )
+  rule('answers a script with a problem, and a page with a page', { routes }, async (bench) => {
+    const asked = { method: 'POST', path: '/save', body: '{"a":1}' }
+    const headers = { ...ELSEWHERE, 'content-type': 'application/json' }
+    for (const accept of [undefined, '*/*', 'application/json', 'application/problem+json, text/html;q=0.5']) {
+      const reply = await bench.ask({ ...asked, headers: { ...headers, ...(accept === undefined ? {} : { accept }) } })
+      assert.equal(reply.status, 403)
+      assert.match(reply.headers.get('content-type')?.[0] ?? '', /^application\/problem\+json/)
+    }
+    const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+    const page = await bench.ask({ ...asked, headers: { ...headers, accept } })
+    assert.equal(page.status, 403)
+    assert.match(page.headers.get('content-type')?.[0] ?? '', /^text\/html/)
+  })
   rule(
     'gives a refused script of our own pages a new token to try again with, also a visitor who had no cookie',
     { routes, options: { csrf: 'strict' } },

@@ -29,6 +29,7 @@ import { watchMethod } from './watched-method.ts'
 export { type Answer, answerFor, type AnswerOptions } from './answer.ts'
 export { answerWith } from './mount.ts'
 export { dangerouslySkipCsrf } from './skip-csrf.ts'
+export { upgrade, type UpgradeOptions } from './upgrade.ts'
 
 export interface AttachOptions extends Pick<RouteOptions, 'fresh' | 'touch' | 'signOut'> {
   /** The parsed body, for a CSRF token in the field `_csrf`. Without it a token is looked for in the header `x-csrf-token` only. */

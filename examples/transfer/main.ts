@@ -38,6 +38,7 @@ function welcome({ ports, sights, folder, port }: Demonstration, balancer: strin
 ${servers.join('\n')}
   balancer   ${balancer}: every request to the other server
   store      LMDB in ${folder}, for the shared world
+  ledgers    beside it: a line for every transfer that was carried out
 
   Open       http://localhost:${port}
 

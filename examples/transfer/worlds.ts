@@ -35,7 +35,8 @@ export const WORLDS: Readonly<Record<WorldId, World>> = {
     summary: 'The balancer pins you to one server.',
     store: 'own',
     balancing: 'pins',
-    invitation: 'Works, until you kill the server that you are pinned to: your session dies with it.',
+    invitation:
+      'Works, until you kill the server that you are pinned to: your session dies with it, and what you had begun.',
   },
   shared: {
     id: 'shared',
@@ -43,7 +44,8 @@ export const WORLDS: Readonly<Record<WorldId, World>> = {
     summary: 'Both servers use one Holdfast store.',
     store: 'one',
     balancing: 'alternates',
-    invitation: 'Every step lands on the other server. Kill one in the middle of it, and carry on.',
+    invitation:
+      'Every step lands on the other server. Kill one, click twice, go back and send again: the money goes out once.',
   },
 }
 

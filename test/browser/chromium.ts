@@ -1,7 +1,11 @@
 /** Debian's Chromium, and the page of the demonstration as a visitor uses it. */
+import { setTimeout as pause } from 'node:timers/promises'
+
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
+/** Milliseconds between the clicks of a double click that is not a fast one. */
+const BETWEEN_CLICKS = 150
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 export function launchChromium(): Promise<Browser> {
@@ -30,7 +34,7 @@ export class Visitor {
     page.on('pageerror', (error) => this.complaints.push(error.message))
     page.on('console', (message) => {
       // Chromium reports every answer with a status of an error; what the pages do with it is tested.
-      if (message.type() === 'error' && !/status of 4/.test(message.text())) this.complaints.push(message.text())
+      if (message.type() === 'error' && !/status of [45]/.test(message.text())) this.complaints.push(message.text())
     })
   }
 
@@ -57,14 +61,54 @@ export class Visitor {
     return this.page.locator('main').innerText()
   }
 
-  /** What the session and its store did for this step, line by line: form, token, session, version, store, commit, conflicts. */
-  facts(): Promise<string[]> {
-    return this.page.locator('.facts dd').allInnerTexts()
+  /** What the session and its store did for this step, by name. */
+  async facts(): Promise<Record<string, string>> {
+    const [names, values] = await Promise.all([
+      this.page.locator('.facts dt').allInnerTexts(),
+      this.page.locator('.facts dd').allInnerTexts(),
+    ])
+    return Object.fromEntries(names.map((name, at) => [name, values[at] ?? '']))
+  }
+
+  /** The ledger as the receipt shows it: a line for each time that something was carried out, newest first. */
+  async ledger(): Promise<string[]> {
+    return this.page.locator('table').filter({ hasText: 'outside the sessions' }).locator('tbody tr').allInnerTexts()
   }
 
   async signIn(name = 'visitor'): Promise<void> {
     await this.page.getByLabel('Your name').fill(name)
     await this.press('Sign in')
+  }
+
+  /** From the sign-in page to the confirmation. */
+  async fillIn(name?: string): Promise<void> {
+    await this.signIn(name)
+    await this.press('Continue')
+    await this.press('Continue')
+  }
+
+  /** Answers a click of the mouse on a button, as fast and as often as one likes: it waits for no page. */
+  async mouseOn(name: string | RegExp): Promise<() => Promise<void>> {
+    const button = this.page.getByRole('button', { name })
+    await button.scrollIntoViewIfNeeded()
+    const box = await button.boundingBox()
+    if (box === null) throw new Error(`There is no button ${String(name)} to be seen.`)
+    return () => this.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2)
+  }
+
+  /** Clicks twice, as those do who are used to it, and waits for the page that comes in the end. */
+  async doubleClick(name: string | RegExp): Promise<void> {
+    const click = await this.mouseOn(name)
+    const shown = this.page.waitForEvent('load')
+    await click()
+    await pause(BETWEEN_CLICKS)
+    await click()
+    await shown
+  }
+
+  /** Sends a form of the shape that is on the page, with other fields or to another address. */
+  async send(address: string, fields: Record<string, string>): Promise<void> {
+    await Promise.all([this.page.waitForEvent('load'), this.page.evaluate(submitForm, { address, fields })])
   }
 
   /** Presses a button that leads to another page, and waits for that page. */
@@ -102,6 +146,24 @@ export class Visitor {
   node(server: string): ReturnType<Page['locator']> {
     return this.page.locator(`[data-server=${server}]`)
   }
+}
+
+/** Runs in the page, whose types are not ours. */
+function submitForm({ address, fields }: { address: string; fields: Record<string, string> }): void {
+  interface Made {
+    append(...children: Made[]): void
+    submit(): void
+  }
+  const { document } = globalThis as unknown as {
+    document: { body: Made; createElement: (name: string) => Made }
+  }
+  const form = Object.assign(document.createElement('form'), { method: 'post', action: address })
+  const inputs = Object.entries(fields).map(([name, value]) =>
+    Object.assign(document.createElement('input'), { type: 'hidden', name, value }),
+  )
+  form.append(...inputs)
+  document.body.append(form)
+  form.submit()
 }
 
 /** Runs in the page, whose types are not ours. */

@@ -52,14 +52,15 @@ describe('without JavaScript', () => {
 
   it('sending a step again, as a reload does, changes nothing', async () => {
     visitor = await Visitor.arrive(browser, demonstration.url, options)
-    await visitor.signIn()
+    await visitor.signIn('who-reloads')
     await visitor.press('Continue')
     await visitor.page.reload()
     expect(await visitor.heading()).toBe('Details')
     await visitor.press('Continue')
     await visitor.press(/^Transfer/)
     await visitor.page.reload()
-    expect(await visitor.text()).toContain('You sent this form more than once. The transfer was carried out once.')
+    expect(await visitor.text()).toContain('You sent this form before, and it was not carried out again.')
+    expect(await visitor.ledger()).toHaveLength(1)
   })
 })
 
@@ -83,6 +84,8 @@ describe('with the keyboard alone', () => {
     }
     await skipToForm()
     await keyboard.press('Tab')
+    await keyboard.press('Tab')
+    expect((await visitor.focused()).text).toMatch(/^Transfer/)
     await submit()
     expect(await visitor.heading()).toBe('Done')
   })

@@ -12,14 +12,17 @@ export const SORRY: SorryPages = {
   interrupted: page(
     'The server went away with your request',
     'It died after it had received what you sent and before it answered. Whether it did what you asked is not known here: open the page again and look.',
+    // The address of what was asked for, which this link asks for without sending anything.
+    '<a href="">Open the page again</a>',
   ),
   nobody: page(
     'Both servers are down',
     'Nothing of what you sent has been received. A killed server is started again after a few seconds; then reload this page.',
+    '<a href="/">Start again</a>',
   ),
 }
 
-function page(title: string, text: string): string {
+function page(title: string, text: string, wayOn: string): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -34,7 +37,7 @@ function page(title: string, text: string): string {
 <main>
   <h1>${title}</h1>
   <p>${text}</p>
-  <p><a href="/">Start again</a></p>
+  <p>${wayOn}</p>
 </main>
 </html>
 `

@@ -56,7 +56,7 @@ function isFromOwnPage({ headers }: IncomingMessage): boolean {
 
 /** A path of this site; anything else would let a form lead its visitor elsewhere. */
 function ownPath(path: string | null): string {
-  return path !== null && /^\/[a-z]+\/[a-z-]*$/.test(path) ? path : '/'
+  return path !== null && /^\/[a-z]+\/[a-z-]*(?:\?transfer=[\w-]+)?$/.test(path) ? path : '/'
 }
 
 /** Server-sent events: the state of both servers, now and at every change. */

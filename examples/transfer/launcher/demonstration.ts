@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { rmSync } from 'node:fs'
-import path from 'node:path'
 
 import type { ServerSights } from '../surroundings.ts'
 import { SERVER_NAMES, type ServerName } from '../worlds.ts'
@@ -110,6 +109,6 @@ function serverEnvironment(name: ServerName, port: number, folder: string, secre
     SERVER_NAME: name,
     PORT: String(port),
     SESSION_SECRET: secret,
-    SESSION_STORE: path.join(folder, 'sessions'),
+    FOLDER: folder,
   }
 }

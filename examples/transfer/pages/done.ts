@@ -1,34 +1,109 @@
-/** The last step: the receipt, the way it took, and the ledger. */
-import { money, type Transfer } from '../transfer.ts'
-import type { World } from '../worlds.ts'
-import { summary } from './forms.ts'
+/** After the end: the receipt, which says how often the transfer was carried out; or that nothing can be said yet. */
+import type { Entry } from '../server/ledger.ts'
+import { money, numberOf, type Receipt, type Transfer } from '../transfer.ts'
+import type { ServerName, World } from '../worlds.ts'
+import { chip } from './chip.ts'
+import { quietForm, stepForm, summary } from './forms.ts'
 import { html, type Html } from './html.ts'
 import { address, type Page, type View } from './view.ts'
+import { clockTime, timesWords } from './words.ts'
 
-export function donePage(view: View, transfer: Transfer, ledger: readonly Transfer[], repeated: boolean): Page {
+/** A transfer that was carried out, and what is known around it. */
+export interface Outcome {
+  readonly id: string
+  readonly token: string
+  readonly receipt: Receipt
+  /** Whether this form was sent before. */
+  readonly repeated: boolean
+  /** What the ledger has of this visitor, newest first. */
+  readonly entries: readonly Entry[]
+  /** Where this session finds its receipts, by idempotency key. */
+  readonly receipts: Readonly<Record<string, string>>
+}
+
+export function donePage(view: View, outcome: Outcome): Page {
+  const { id, token, receipt, repeated, entries } = outcome
+  const { idempotencyKey, carriedOutBy } = receipt
+  // The form that came, once more: its token is as good as it was.
+  const hidden = html`<input type="hidden" name="_csrf" value="${token}" />`
+  const times = entries.filter((entry) => entry.idempotencyKey === idempotencyKey).length
   return {
     path: 'done',
     title: 'Done',
     step: 'done',
-    body: html`${
-        repeated &&
-        html`<p class="notice good">You sent this form more than once. The transfer was carried out once.</p>`
-      }
-      <p class="lead">Transfer <code>${transfer.id}</code> has been carried out.</p>
-      ${summary(transfer)} ${way(view.world, transfer)} ${ledgerOf(ledger)}
-      <p class="actions"><a class="button" href="${address(view, 'entry')}">Make another transfer</a></p>`,
+    cycle: { id, words: 'done, with its outcome', carriedOutBy },
+    body: html`${repeated && again(view, carriedOutBy)}
+      <p class="lead">
+        Transfer <code>${numberOf(idempotencyKey)}</code> has been carried out <strong>${timesWords(times)}</strong>, by
+        ${chip(carriedOutBy)} at ${clockTime(receipt.at)}.
+      </p>
+      ${summary(receipt)} ${ledgerOf(view, outcome)} ${way(view.world, receipt)}
+      <div class="actions">
+        <a class="button" href="${address(view, '')}">Make another transfer</a>
+        ${quietForm(view, { action: address(view, 'confirm', id), token: hidden, button: 'Send the form again' })}
+      </div>`,
   }
 }
 
-/** Which server made each form, and which received it: kept in the session as the transfer went along. */
-function way(world: World, { way: legs }: Transfer): Html {
+function again({ server }: View, carriedOutBy: ServerName): Html {
+  const told =
+    server === carriedOutBy
+      ? html`Server ${server} had carried it out, and answered with the recorded outcome.`
+      : html`Server ${carriedOutBy} had carried it out; server ${server} answered with the outcome that ${carriedOutBy}
+        recorded.`
+  return html`<p class="notice good">
+    <strong>You sent this form before, and it was not carried out again.</strong> ${told}
+  </p>`
+}
+
+/** The final step has begun, and there is no outcome. Asking for it is sending the form again. */
+export function unsettledPage(view: View, cycle: Transfer): Page {
+  const { id, status } = cycle
+  const running = status === 'running'
+  return {
+    path: 'confirm',
+    title: running ? 'Being carried out' : 'No outcome',
+    step: 'confirm',
+    cycle: { id, words: running ? 'its end is running' : status },
+    ...(running && { again: 2 }),
+    body: html`<p class="lead">
+        ${
+          running
+            ? 'A server is carrying your transfer out. This page asks again every two seconds.'
+            : 'Your transfer was confirmed, and its end was begun. It did not come to an outcome.'
+        }
+      </p>
+      <p>Send the form again without fear: whoever is late gets the outcome, and nothing is carried out twice.</p>
+      ${stepForm(view, cycle, 'confirm', [], 'Ask for the outcome')}`,
+  }
+}
+
+/** The application itself failed. */
+export function brokenPage(view: View, id: string | undefined): Page {
+  return {
+    path: '',
+    title: 'Something broke',
+    status: 500,
+    cycle: { id, words: 'not known' },
+    body: html`<div class="notice bad" role="alert">
+        <p><strong>Server ${view.server} could not do what you asked.</strong></p>
+        <p>Its terminal says why.</p>
+      </div>
+      <p class="actions">
+        <a class="button" href="${address(view, 'done', id)}">See what became of it</a>
+      </p>`,
+  }
+}
+
+/** Which server made each form, and which received it: kept in the cycle as the transfer went along. */
+function way(world: World, { way: legs }: Receipt): Html {
   const crossed = legs.filter(({ madeBy, receivedBy }) => madeBy !== receivedBy).length
   const rows = legs.map(
     ({ form, madeBy, receivedBy }) =>
       html`<tr>
         <th scope="row">${form}</th>
-        <td><span class="chip chip-${madeBy}">${madeBy}</span></td>
-        <td><span class="chip chip-${receivedBy}">${receivedBy}</span></td>
+        <td>${chip(madeBy)}</td>
+        <td>${chip(receivedBy)}</td>
       </tr>`,
   )
   const verdict =
@@ -53,25 +128,30 @@ function way(world: World, { way: legs }: Transfer): Html {
     </table>`
 }
 
-function ledgerOf(ledger: readonly Transfer[]): Html | undefined {
-  if (ledger.length < 2) return undefined
-  const rows = ledger.toReversed().map(
-    ({ id, cents, from, to }) =>
-      html`<tr>
-        <td><code>${id}</code></td>
-        <td>${from} to ${to}</td>
-        <td class="number">${money(cents)}</td>
-      </tr>`,
-  )
-  return html`<h3>Your transfers</h3>
+/** Rows of a table that nobody reads to the end. */
+const ROWS_MOST = 8
+
+function ledgerOf(view: View, { receipt, receipts, entries }: Outcome): Html {
+  const rows = entries.slice(0, ROWS_MOST).map(({ idempotencyKey: key, cents, carriedOutBy, at }) => {
+    const number = html`<code>${numberOf(key)}</code>`
+    const known = receipts[key] !== undefined && key !== receipt.idempotencyKey
+    return html`<tr>
+      <td>${known ? html`<a href="${address(view, 'done', receipts[key])}">${number}</a>` : number}</td>
+      <td>${chip(carriedOutBy)}</td>
+      <td>${clockTime(new Date(at))}</td>
+      <td class="number">${money(cents)}</td>
+    </tr>`
+  })
+  return html`<h3>The ledger</h3>
     <table>
       <caption>
-        Kept in your session.
+        It lies outside the sessions, and has a line for each time that a transfer was carried out.
       </caption>
       <thead>
         <tr>
-          <th scope="col">Number</th>
-          <th scope="col">Accounts</th>
+          <th scope="col">Transfer</th>
+          <th scope="col">By</th>
+          <th scope="col">At</th>
           <th scope="col" class="number">Amount</th>
         </tr>
       </thead>

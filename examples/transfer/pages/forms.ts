@@ -1,7 +1,8 @@
 /** The steps that have a form. Each posts to its own path, and the answer is the next step. */
-import { ACCOUNTS, money, type CompleteDraft, type Draft } from '../transfer.ts'
-import { html, type Html } from './html.ts'
-import { address, type Page, type View } from './view.ts'
+import { ACCOUNTS, AVAILABLE, BLANK, money, type Draft, type Transfer } from '../transfer.ts'
+import { otherServer } from '../worlds.ts'
+import { html, trusted, type Html } from './html.ts'
+import { address, type CycleSight, type Page, type View } from './view.ts'
 
 /** What was typed before, and what is wrong with it. */
 export interface Typed {
@@ -20,7 +21,7 @@ export function signInPage(view: View, { values, wrong }: Typed = {}, notice?: H
         Transfer some money from one account to another, in four steps. Watch which server answers each of them.
       </p>`
     }
-    ${form(view, 'sign-in', 'Sign in', [
+    ${form(view, { action: address(view, 'sign-in'), token: view.csrf, button: 'Sign in' }, [
       textField({
         name: 'user',
         label: 'Your name',
@@ -33,15 +34,17 @@ export function signInPage(view: View, { values, wrong }: Typed = {}, notice?: H
   }
 }
 
-export function entryPage(view: View, draft: Draft | undefined, { values, wrong }: Typed = {}): Page {
-  const from = values?.['from'] ?? draft?.from ?? ACCOUNTS[0]
-  const options = ACCOUNTS.map((account) => html`<option ${account === from && html`selected`}>${account}</option>`)
+export function amountPage(view: View, cycle: Transfer, { values, wrong }: Typed = {}): Page {
+  const { from, cents } = cycle.state ?? BLANK
+  const chosen = values?.['from'] ?? from
+  const options = ACCOUNTS.map((account) => html`<option ${account === chosen && html`selected`}>${account}</option>`)
   return {
-    path: 'entry',
+    path: 'amount',
     title: 'Amount',
-    step: 'entry',
+    step: 'amount',
     status: statusOf(wrong),
-    body: form(view, 'entry', 'Continue', [
+    cycle: sight(cycle),
+    body: stepForm(view, cycle, 'amount', [
       html`<div class="field">
         <label for="from">From</label>
         <select id="from" name="from">
@@ -51,8 +54,8 @@ export function entryPage(view: View, draft: Draft | undefined, { values, wrong 
       textField({
         name: 'amount',
         label: 'Amount in euros',
-        hint: 'Up to 10,000. No money moves.',
-        value: values?.['amount'] ?? ((draft?.cents ?? 2500) / 100).toFixed(2),
+        hint: `Up to 10,000. Your savings account has ${money(AVAILABLE['Savings account'])}. No money moves.`,
+        value: values?.['amount'] ?? (cents / 100).toFixed(2),
         wrong,
         attributes: html`inputmode="decimal" autocomplete="off"`,
       }),
@@ -60,19 +63,21 @@ export function entryPage(view: View, draft: Draft | undefined, { values, wrong 
   }
 }
 
-export function detailsPage(view: View, draft: Draft, { values, wrong }: Typed = {}): Page {
+export function detailsPage(view: View, cycle: Transfer, { values, wrong }: Typed = {}): Page {
+  const { from, cents, to, reference } = cycle.state ?? BLANK
   return {
     path: 'details',
     title: 'Details',
     step: 'details',
     status: statusOf(wrong),
-    body: html`<p class="lead"><strong>${money(draft.cents)}</strong> from your ${draft.from.toLowerCase()}.</p>
-      ${form(view, 'details', 'Continue', [
+    cycle: sight(cycle),
+    body: html`<p class="lead"><strong>${money(cents)}</strong> from your ${from.toLowerCase()}.</p>
+      ${stepForm(view, cycle, 'details', [
         textField({
           name: 'to',
           label: 'To',
           hint: 'The account to pay into.',
-          value: values?.['to'] ?? draft.to ?? 'Household account',
+          value: values?.['to'] ?? to,
           wrong,
           attributes: html`autocomplete="off" maxlength="60"`,
         }),
@@ -80,7 +85,7 @@ export function detailsPage(view: View, draft: Draft, { values, wrong }: Typed =
           name: 'reference',
           label: 'Reference',
           hint: 'May be left empty.',
-          value: values?.['reference'] ?? draft.reference ?? '',
+          value: values?.['reference'] ?? reference,
           wrong,
           optional: true,
           attributes: html`autocomplete="off" maxlength="80"`,
@@ -89,21 +94,33 @@ export function detailsPage(view: View, draft: Draft, { values, wrong }: Typed =
   }
 }
 
-export function confirmPage(view: View, draft: CompleteDraft): Page {
+export function confirmPage(view: View, cycle: Transfer): Page {
+  const draft = cycle.state ?? BLANK
   return {
     path: 'confirm',
     title: 'Confirmation',
     step: 'confirm',
-    body: html`<p class="lead">Please check, then confirm.</p>
-      ${summary(draft)}
-      ${form(view, 'confirm', `Transfer ${money(draft.cents)}`, [
-        html`<input type="hidden" name="transfer" value="${draft.id}" />`,
-      ])}
-      <p class="aside-link"><a href="${address(view, 'entry')}">Change something</a></p>`,
+    cycle: sight(cycle),
+    body: html`<p class="lead">Please check, then confirm. Click twice if you like.</p>
+      ${summary(draft)} ${stepForm(view, cycle, 'confirm', [slowly(view)], `Transfer ${money(draft.cents)}`)}
+      <p class="aside-link"><a href="${address(view, 'amount', cycle.id)}">Change something</a></p>`,
   }
 }
 
-export function summary(draft: CompleteDraft): Html {
+function slowly({ world, server }: View): Html {
+  const next = world.balancing === 'pins' ? server : otherServer(server)
+  return html`<div class="field">
+    <div class="check">
+      <input type="checkbox" id="slowly" name="slowly" value="yes" aria-describedby="slowly-hint" />
+      <label for="slowly">Take three seconds over it</label>
+    </div>
+    <p class="hint" id="slowly-hint">
+      Time to click again, or to kill server ${next}, whose turn it is. Halfway through, the money has gone out.
+    </p>
+  </div>`
+}
+
+export function summary(draft: Draft): Html {
   return html`<dl class="summary">
     <div>
       <dt>Amount</dt>
@@ -127,10 +144,46 @@ export function summary(draft: CompleteDraft): Html {
   </dl>`
 }
 
-function form(view: View, action: string, button: string, fields: readonly Html[]): Html {
-  return html`<form method="post" action="${address(view, action)}" novalidate>
-    ${view.hidden} ${fields}
+function sight({ id, step }: Transfer): CycleSight {
+  if (step === undefined) return { id, words: 'begun; nothing of it is stored yet' }
+  return { id, words: step === 'amount' ? 'one step of two is taken' : 'both steps are taken' }
+}
+
+/** The form of a step, or of the end: its token carries the cycle. */
+export function stepForm(
+  view: View,
+  cycle: Transfer,
+  step: 'amount' | 'details' | 'confirm',
+  fields: readonly Html[],
+  button = 'Continue',
+): Html {
+  return form(view, { action: address(view, step, cycle.id), token: trusted(cycle.field()), button }, fields)
+}
+
+/** Every form of ours says by which server it was made. */
+export function madeHere({ server }: View): Html {
+  return html`<input type="hidden" name="madeBy" value="${server}" />`
+}
+
+interface FormParts {
+  readonly action: string
+  /** The hidden input with the token. */
+  readonly token: Html
+  readonly button: string
+}
+
+function form(view: View, { action, token, button }: FormParts, fields: readonly Html[]): Html {
+  return html`<form method="post" action="${action}" novalidate>
+    ${token}${madeHere(view)} ${fields}
     <button class="primary" type="submit">${button}</button>
+  </form>`
+}
+
+/** A form that is a button, and not the first thing to do. */
+export function quietForm(view: View, { action, token, button }: FormParts): Html {
+  return html`<form method="post" action="${action}">
+    ${token}${madeHere(view)}
+    <button type="submit">${button}</button>
   </form>`
 }
 

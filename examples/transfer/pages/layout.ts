@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto'
 
 import { WORLDS } from '../worlds.ts'
 import { facts } from './facts.ts'
+import { madeHere } from './forms.ts'
 import { html, trusted, type Html } from './html.ts'
 import { map } from './map.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
-import { address, STEPS, type Page, type Step, type View } from './view.ts'
+import { address, addressOf, STEPS, type Page, type Step, type View } from './view.ts'
 
 export function document(view: View, page: Page): string {
   const { world } = view
@@ -20,9 +21,10 @@ export function document(view: View, page: Page): string {
         <meta name="color-scheme" content="light dark" />
         <title>${title}</title>
         <link rel="icon" href="${ICON}" />
+        ${page.again !== undefined && html`<meta http-equiv="refresh" content="${page.again}; url=${addressOf(view, page)}" />`}
         ${STYLE_ELEMENT}
       </head>
-      <body data-address="${address(view, page.path)}">
+      <body data-address="${addressOf(view, page)}">
         <a class="skip" href="#step">Skip to the form</a>
         ${header(view)}
         <main>
@@ -33,7 +35,7 @@ export function document(view: View, page: Page): string {
               <h2 id="step-title">${page.title}</h2>
               ${page.body}
             </section>
-            ${facts(view)}
+            ${facts(view, page)}
           </div>
         </main>
         <footer><p>Everything here runs on your machine. No money moves.</p></footer>
@@ -50,7 +52,7 @@ function header(view: View): Html {
     ${
       userId !== undefined &&
       html`<form class="account" method="post" action="${address(view, 'sign-out')}">
-        ${view.hidden}
+        ${view.csrf}${madeHere(view)}
         <span>Signed in as <strong>${userId}</strong></span>
         <button type="submit">Sign out</button>
       </form>`
@@ -76,7 +78,7 @@ function worlds({ world: here }: View): Html {
 }
 
 const NAMES: Readonly<Record<Step, string>> = {
-  entry: 'Amount',
+  amount: 'Amount',
   details: 'Details',
   confirm: 'Confirmation',
   done: 'Done',

@@ -2,7 +2,7 @@
 import type { ServerSight } from '../surroundings.ts'
 import { SERVER_NAMES, type ServerName } from '../worlds.ts'
 import { html, type Html } from './html.ts'
-import { address, type Page, type View } from './view.ts'
+import { addressOf, type Page, type View } from './view.ts'
 import { whatHappened } from './words.ts'
 
 export function map(view: View, page: Page): Html {
@@ -42,14 +42,18 @@ function part({ token }: View): string {
 function serverNode(view: View, page: Page, name: ServerName): Html {
   const { state, pid } = view.surroundings.servers[name]
   const answers = view.server === name
-  const roles = [view.madeBy === name && 'made the form', answers && part(view)].filter((role) => role !== false)
+  const roles = [
+    view.madeBy === name && 'made the form',
+    page.cycle?.carriedOutBy === name && 'carried it out',
+    answers && part(view),
+  ].filter((role) => role !== false)
   return html`<div class="node server server-${name}" data-server="${name}" data-state="${state}">
     <h3>Server <span class="chip chip-${name}">${name}</span></h3>
     <p class="roles">${roles.map((role) => html`<span class="role">${role}</span> `)}</p>
     <p class="state"><span data-words>${stateWords({ state, pid })}</span></p>
     <form method="post" action="/control/kill" data-kill>
       <input type="hidden" name="server" value="${name}" />
-      <input type="hidden" name="back" value="${address(view, page.path)}" />
+      <input type="hidden" name="back" value="${addressOf(view, page)}" />
       <button type="submit" class="kill" ${state !== 'up' && html`disabled`}>
         ${answers ? 'Kill this server' : `Kill server ${name}`}
       </button>

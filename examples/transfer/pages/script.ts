@@ -33,9 +33,14 @@ function show(servers) {
   }
 }
 
-const events = new EventSource('/control/events')
-events.addEventListener('message', (event) => show(JSON.parse(event.data)))
-addEventListener('pagehide', () => events.close())
+function watch() {
+  const events = new EventSource('/control/events')
+  events.addEventListener('message', (event) => show(JSON.parse(event.data)))
+  addEventListener('pagehide', () => events.close(), { once: true })
+}
+watch()
+// A page that one comes back to may be the very one that was left.
+addEventListener('pageshow', (event) => event.persisted && watch())
 
 for (const form of document.querySelectorAll('[data-kill]')) {
   form.addEventListener('submit', (event) => {

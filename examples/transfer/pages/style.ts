@@ -99,10 +99,13 @@ h1 { font-size: 1rem; font-weight: 400; color: var(--soft); flex: 1; min-width: 
 
 const FORMS = `
 .lead { margin: 0.5rem 0 1.25rem; max-width: 34rem; }
+.step p + p, .key { margin-top: 0.625rem; }
 .field { margin-block: 1.125rem; display: grid; gap: 0.25rem; max-width: 26rem; }
 label { font-weight: 600; }
 input, select, button, .button { font: inherit; color: inherit; }
 input, select { width: 100%; min-height: 2.875rem; padding: 0.5rem 0.75rem; background: var(--sunken); border: 1px solid var(--edge); border-radius: 0.5rem; }
+.check { display: flex; gap: 0.625rem; align-items: center; }
+.check input { width: 1.25rem; min-height: 1.25rem; height: 1.25rem; margin: 0; accent-color: var(--accent); }
 [aria-invalid] { border: 2px solid var(--bad); }
 .hint, .small { color: var(--soft); font-size: 0.875rem; }
 .wrong { color: var(--bad); font-weight: 600; font-size: 0.9375rem; }

@@ -16,8 +16,8 @@ export interface View {
   readonly session: SessionSight
   readonly token: TokenSight
   readonly work: WorkSight
-  /** The hidden fields that every form of ours carries: the CSRF token, and who made it. */
-  readonly hidden: Html
+  /** The CSRF token for forms that belong to no transfer. */
+  readonly csrf: Html
 }
 
 export interface SessionSight {
@@ -31,8 +31,10 @@ export interface SessionSight {
 export type TokenSight = 'none sent' | 'accepted' | CsrfReason
 
 export interface TripSight {
+  readonly about: 'session' | 'cycle'
   readonly what: string
   readonly answer: string
+  readonly replicated: boolean
   readonly milliseconds: number
 }
 
@@ -45,8 +47,18 @@ export interface WorkSight {
   readonly conflicts: number
 }
 
-export const STEPS = ['entry', 'details', 'confirm', 'done'] as const
+export const STEPS = ['amount', 'details', 'confirm', 'done'] as const
 export type Step = (typeof STEPS)[number]
+
+/** What a page is about, where it is about one transfer. */
+export interface CycleSight {
+  /** As the address has it; `undefined` where it came without. */
+  readonly id: string | undefined
+  /** How far it is. */
+  readonly words: string
+  /** The server that carried it out. */
+  readonly carriedOutBy?: ServerName
+}
 
 /** One page, without what surrounds it on all of them. */
 export interface Page {
@@ -55,10 +67,18 @@ export interface Page {
   readonly title: string
   readonly step?: Step
   readonly status?: number
+  readonly cycle?: CycleSight
+  /** Seconds after which the page is to be asked for again. */
+  readonly again?: number
   readonly body: Html
 }
 
-/** The address of something in the view's world. */
-export function address({ world }: Pick<View, 'world'>, path: string): string {
-  return `/${world.id}/${path}`
+/** The address of something in the view's world, for one transfer where an id is given. */
+export function address({ world }: Pick<View, 'world'>, path: string, id?: string): string {
+  return `/${world.id}/${path}${id === undefined || id === '' ? '' : `?transfer=${id}`}`
+}
+
+/** The address by which a page can be asked for again. */
+export function addressOf(view: Pick<View, 'world'>, { path, cycle }: Page): string {
+  return address(view, path, path === '' ? undefined : cycle?.id)
 }

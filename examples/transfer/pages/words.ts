@@ -13,6 +13,15 @@ export function whatHappened({ server, madeBy, token }: View): string {
   return `Server ${madeBy} made the form you sent. Server ${server} ${received}.`
 }
 
+/** How often something was done. */
+export function timesWords(times: number): string {
+  return ['not at all', 'once', 'twice'][times] ?? `${times} times`
+}
+
+export function clockTime(at: Date): string {
+  return at.toLocaleTimeString('en-GB')
+}
+
 /** The page for a submission that was refused. */
 export function refusedPage(view: View, reason: CsrfReason): Page {
   const { world } = view
@@ -21,7 +30,7 @@ export function refusedPage(view: View, reason: CsrfReason): Page {
     title: 'Refused',
     status: 403,
     body: html`<div class="notice bad" role="alert">
-        <p><strong>Your form was refused, and nothing was transferred.</strong></p>
+        <p><strong>Your form was refused, and server ${view.server} transferred nothing.</strong></p>
         ${whyRefused(view, reason)} ${inItsWords(view, reason)}
       </div>
       <p class="actions">
@@ -49,7 +58,7 @@ function wayOn(view: View): Html {
   const over = view.session.status === 'lapsed' && view.world.id !== 'memory'
   return over
     ? html`<a class="button" href="${address(view, '')}">Sign in again</a>`
-    : html`<a class="button" href="${address(view, 'entry')}">Open the form again</a>`
+    : html`<a class="button" href="${address(view, '')}">Open a form again</a>`
 }
 
 function whyRefused(view: View, reason: CsrfReason): Html {
@@ -78,16 +87,18 @@ function whyRefused(view: View, reason: CsrfReason): Html {
 function neverHeard({ server, madeBy }: View): Html {
   const maker = madeBy ?? otherServer(server)
   return html`<p>
-    Server ${maker} made this form and keeps your session in its own memory. The balancer handed your submission to
-    server ${server}, which has never heard of that session, and so cannot tell your form from a forged one.
+    Server ${maker} made this form, and keeps your session and the transfer that you began in its own memory. The
+    balancer handed your submission to server ${server}, which has never heard of either, and so cannot tell your form
+    from a forged one.
   </p>`
 }
 
 function outOfReach({ server, madeBy }: View): Html {
   const maker = madeBy ?? otherServer(server)
   return html`<p>
-    Your session was in the memory of server ${maker}, which is gone. The balancer sent you to server ${server}, which
-    has never heard of it: you are signed out, and what you had filled in is lost.
+    Your session and the transfer that you began were in the memory of server ${maker}, which is gone. The balancer sent
+    you to server ${server}, which has never heard of them: you are signed out, and what you had filled in is lost. If
+    the transfer was being carried out, no server can say what became of it.
   </p>`
 }
 
@@ -100,7 +111,7 @@ export function whySignedOut({ world, server, session }: View): Html | undefined
     Your browser brought the cookie of a session that server ${server} does not know.
     ${
       world.balancing === 'pins'
-        ? `It was kept in the memory of a server that has been killed: you are signed out.`
+        ? `It was kept in the memory of a server that has been killed: you are signed out. If a transfer was being carried out, no server can say what became of it.`
         : `If server ${other} still runs, it may know it: each keeps its own sessions.`
     }
   </p>`
@@ -112,7 +123,7 @@ export const SIGNED_OUT: Html = html`<p class="notice good">
 
 /** What became of the session, in a sentence. */
 export const OUTCOMES: Readonly<Record<Outcome, string>> = {
-  unchanged: 'no change to write',
+  unchanged: 'the session’s data are as they were',
   touched: 'only the time of the last visit moves',
   saved: 'written before this page was sent',
   merged: 'written together with another request’s change',
@@ -120,15 +131,33 @@ export const OUTCOMES: Readonly<Record<Outcome, string>> = {
   ended: 'the session is over; nothing brings it back',
 }
 
-/** What a call to the store is for. `before`: the one before it, of the same step. */
-export function callWords({ what }: TripSight, before: TripSight | undefined): string {
+/** What a call to the store is for. `before`: the calls before it, of the same request. */
+export function callWords(trip: TripSight, before: readonly TripSight[]): string {
+  return trip.about === 'cycle' ? cycleWords(trip, before) : sessionWords(trip, before.at(-1))
+}
+
+function sessionWords({ what }: TripSight, before: TripSight | undefined): string {
   const written = (before?.what === 'create' || before?.what === 'replace') && before.answer === 'done'
   // A sign-in enters the user's list before it writes, and asks again after: a revocation may have come in between.
   if (what === 'enroll' && written) return 'look whether the user was revoked meanwhile'
-  return CALLS[what] ?? ''
+  return FOR_SESSION[what] ?? ''
 }
 
-const CALLS: Readonly<Record<string, string>> = {
+function cycleWords({ what, replicated }: TripSight, before: readonly TripSight[]): string {
+  const claims = before.filter((trip) => isClaim(trip))
+  const ours = claims.some(({ answer }) => answer === 'done')
+  if (what === 'patch' && replicated) return 'claim its end, for one request only'
+  if (what === 'patch') return ours ? 'tell that the end still runs' : 'mark it as in doubt'
+  if (what === 'replace' && replicated) return 'write the outcome in place of the claim'
+  if (what === 'load' && claims.length > 0) return 'look for the outcome'
+  return FOR_CYCLE[what] ?? ''
+}
+
+function isClaim({ about, what, replicated }: TripSight): boolean {
+  return about === 'cycle' && what === 'patch' && replicated
+}
+
+const FOR_SESSION: Readonly<Record<string, string>> = {
   load: 'read the session',
   create: 'store it for the first time',
   replace: 'write, if unchanged since it was read',
@@ -137,4 +166,15 @@ const CALLS: Readonly<Record<string, string>> = {
   enroll: 'enter it in the user’s list',
   withdraw: 'take it off the user’s list',
   roll: 'read the user’s list',
+}
+
+const FOR_CYCLE: Readonly<Record<string, string>> = {
+  load: 'read the cycle',
+  create: 'store it with its first step',
+  replace: 'write its step, if unchanged since it was read',
+  end: 'put the mark of its end in its place',
+  enroll: 'enter it in the list of open cycles',
+  withdraw: 'take it off the list of open cycles',
+  roll: 'count the open cycles',
+  epoch: 'ask for the store’s time',
 }

@@ -6,6 +6,7 @@ export interface Here {
   readonly name: ServerName
   readonly port: number
   readonly secret: string
+  /** What both servers write to: the store of the shared world, and the ledgers. */
   readonly folder: string
   /** As the launcher told it last. */
   surroundings: Surroundings
@@ -13,7 +14,7 @@ export interface Here {
 
 /** Reads the environment that the launcher made. */
 export function readHere(env: NodeJS.ProcessEnv): Here {
-  const { SERVER_NAME: name, PORT: port, SESSION_SECRET: secret, SESSION_STORE: folder } = env
+  const { SERVER_NAME: name, PORT: port, SESSION_SECRET: secret, FOLDER: folder } = env
   if (!isServerName(name) || port === undefined || secret === undefined || folder === undefined) {
     throw new Error('This is one of the two servers of the demonstration. Start it with: npm start')
   }

@@ -3,28 +3,37 @@ import express from 'express'
 import { holdfast } from 'holdfast/express'
 
 import type { Surroundings } from '../surroundings.ts'
+import { transfer } from '../transfer.ts'
 import { WORLDS } from '../worlds.ts'
 import { readHere } from './here.ts'
-import { refusals, transferRoutes } from './routes.ts'
-import { createLedgers } from './sessions.ts'
+import { Ledger } from './ledger.ts'
+import { refusals } from './refusals.ts'
+import { transferRoutes } from './routes.ts'
+import { createVisits } from './sessions.ts'
 import { showing } from './show.ts'
-import { keepingAccount } from './trips.ts'
+import { keepingAccount, watchedCycles } from './trips.ts'
 
 const here = readHere(process.env)
-const worlds = Object.values(WORLDS).map((world) => ({ world, sessions: createLedgers(world, here) }))
+const worlds = Object.values(WORLDS).map((world) => ({ world, sessions: createVisits(world, here) }))
 await Promise.all(worlds.map(({ sessions }) => sessions.ready()))
 
 const app = express()
 app.disable('x-powered-by')
 app.use(express.urlencoded())
 for (const { world, sessions } of worlds) {
-  const show = showing(world, sessions, here)
+  const parts = {
+    sessions,
+    transfer: watchedCycles(transfer),
+    ledger: new Ledger(here.folder, world),
+    show: showing(world, sessions, here),
+    here,
+  }
   app.use(
     `/${world.id}`,
     keepingAccount(sessions),
     holdfast(sessions, { errors: 'forward' }),
-    transferRoutes(sessions, show, here),
-    refusals(show),
+    transferRoutes(parts),
+    refusals(parts),
   )
 }
 

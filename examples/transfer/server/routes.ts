@@ -1,38 +1,42 @@
 /**
  * The transfer, in one world. Each form is answered with the next step's page itself: one step, one request, so
  * that every step is seen to go to the next server. (With a redirect after each, a step would be two requests.)
- * A step can be sent again without harm, and every page can be asked for again under an address of its own.
+ * The address of every page names its transfer, so that it can be asked for again, on any server.
  */
-import { CsrfError, HoldfastError, type Sessions } from 'holdfast'
-import { answerWith } from 'holdfast/node'
-import { Router, type ErrorRequestHandler, type Request, type RequestHandler } from 'express'
+import type { Sessions } from 'holdfast'
+import { Router, type Request, type RequestHandler } from 'express'
 
-import { donePage } from '../pages/done.ts'
-import { confirmPage, detailsPage, entryPage, signInPage } from '../pages/forms.ts'
-import { refusedPage, SIGNED_OUT, whySignedOut } from '../pages/words.ts'
-import {
-  carryOut,
-  isComplete,
-  newDraft,
-  readDetails,
-  readEntry,
-  readUserId,
-  type Ledger,
-  type Leg,
-} from '../transfer.ts'
+import { donePage, unsettledPage } from '../pages/done.ts'
+import { amountPage, confirmPage, detailsPage, signInPage } from '../pages/forms.ts'
+import type { Page, View } from '../pages/view.ts'
+import { SIGNED_OUT, whySignedOut } from '../pages/words.ts'
+import { BLANK, type Leg, type Transfer, type TransferKind, type Visit } from '../transfer.ts'
+import { carryOut } from './carry-out.ts'
+import { fieldsOf, idOf, maker, readAmount, readDetails, readUserId, tokenOf } from './fields.ts'
 import type { Here } from './here.ts'
-import { fieldsOf, maker, type Show } from './show.ts'
+import type { Entry, Ledger } from './ledger.ts'
+import type { Show } from './show.ts'
 
-export function transferRoutes(sessions: Sessions<Ledger>, show: Show, here: Here): Router {
+/** What the routes of one world are made of. */
+export interface Parts {
+  readonly sessions: Sessions<Visit>
+  readonly transfer: TransferKind
+  readonly ledger: Ledger
+  readonly show: Show
+  readonly here: Here
+}
+
+export function transferRoutes(parts: Parts): Router {
   const routes = Router()
-  signInRoutes(routes, sessions, show)
-  routes.use(onlySignedIn(sessions, show))
-  pageRoutes(routes, sessions, show)
-  formRoutes(routes, sessions, show, here)
+  signInRoutes(routes, parts)
+  routes.use(onlySignedIn(parts))
+  stepRoutes(routes, parts)
+  endRoutes(routes, parts)
+  pageRoutes(routes, parts)
   return routes
 }
 
-function signInRoutes(routes: Router, sessions: Sessions<Ledger>, show: Show): void {
+function signInRoutes(routes: Router, { sessions, transfer, show }: Parts): void {
   routes.post('/sign-in', async (request, response) => {
     const user = readUserId(fieldsOf(request))
     if ('wrong' in user) {
@@ -40,7 +44,8 @@ function signInRoutes(routes: Router, sessions: Sessions<Ledger>, show: Show): v
     }
     const session = sessions.of(request)
     await session.signIn(user.value)
-    return show(request, response, (view) => entryPage(view, session.data.draft))
+    const cycle = await transfer.begin(session)
+    return show(request, response, (view) => amountPage(view, cycle))
   })
 
   routes.post('/sign-out', async (request, response) => {
@@ -50,80 +55,109 @@ function signInRoutes(routes: Router, sessions: Sessions<Ledger>, show: Show): v
 }
 
 /** Everything below is for those who are signed in; others get the sign-in page, and why. */
-function onlySignedIn(sessions: Sessions<Ledger>, show: Show): RequestHandler {
+function onlySignedIn({ sessions, show }: Parts): RequestHandler {
   return (request, response, next) => {
     if (sessions.of(request).userId !== undefined) return next()
     return show(request, response, (view) => signInPage(view, {}, whySignedOut(view)))
   }
 }
 
-/** Every page under its own address, filled in as far as the session knows. */
-function pageRoutes(routes: Router, sessions: Sessions<Ledger>, show: Show): void {
-  routes.get(['/', '/entry'], (request, response) =>
-    show(request, response, (view) => entryPage(view, sessions.of(request).data.draft)),
-  )
-  routes.get('/details', (request, response) => {
-    const { draft } = sessions.of(request).data
-    return show(request, response, (view) => (draft ? detailsPage(view, draft) : entryPage(view, draft)))
+/** The two steps. Each may be taken again, from a page that the visitor went back to or that another server made. */
+function stepRoutes(routes: Router, { sessions, transfer, show, here }: Parts): void {
+  routes.post('/amount', async (request, response) => {
+    const session = sessions.of(request)
+    const amount = readAmount(fieldsOf(request))
+    if ('wrong' in amount) {
+      const cycle = await transfer.load(session, tokenOf(request))
+      return show(request, response, (view) => amountPage(view, cycle, { values: fieldsOf(request), ...amount }))
+    }
+    const way = [legOf(request, here, 'Amount')]
+    const cycle = await transfer.step(
+      session,
+      tokenOf(request),
+      (draft = BLANK) => ({ ...draft, ...amount.value, way }),
+      'amount',
+    )
+    return show(request, response, (view) => detailsPage(view, cycle))
   })
-  routes.get('/confirm', (request, response) => {
-    const { draft } = sessions.of(request).data
-    return show(request, response, (view) => (isComplete(draft) ? confirmPage(view, draft) : entryPage(view, draft)))
-  })
-  routes.get('/done', (request, response) => {
-    const { transfers, draft } = sessions.of(request).data
-    const last = transfers.at(-1)
-    return show(request, response, (view) => (last ? donePage(view, last, transfers, false) : entryPage(view, draft)))
+
+  routes.post('/details', async (request, response) => {
+    const session = sessions.of(request)
+    const details = readDetails(fieldsOf(request))
+    if ('wrong' in details) {
+      const cycle = await transfer.load(session, tokenOf(request))
+      return show(request, response, (view) => detailsPage(view, cycle, { values: fieldsOf(request), ...details }))
+    }
+    const leg = legOf(request, here, 'Details')
+    const cycle = await transfer.step(
+      session,
+      tokenOf(request),
+      (draft = BLANK) => ({ ...draft, ...details.value, way: [...draft.way.slice(0, 1), leg] }),
+      'details',
+    )
+    return show(request, response, (view) => confirmPage(view, cycle))
   })
 }
 
-function formRoutes(routes: Router, sessions: Sessions<Ledger>, show: Show, here: Here): void {
-  const leg = (request: Request, form: string): Leg => ({
-    form,
-    madeBy: maker(request) ?? here.name,
-    receivedBy: here.name,
-  })
-
-  routes.post('/entry', (request, response) => {
-    const { data } = sessions.of(request)
-    const entry = readEntry(fieldsOf(request))
-    if ('wrong' in entry) {
-      return show(request, response, (view) => entryPage(view, data.draft, { values: fieldsOf(request), ...entry }))
-    }
-    const draft = { ...(data.draft ?? newDraft(entry.value)), ...entry.value, way: [leg(request, 'Amount')] }
-    data.draft = draft
-    return show(request, response, (view) => detailsPage(view, draft))
-  })
-
-  routes.post('/details', (request, response) => {
-    const { draft } = sessions.of(request).data
-    const details = readDetails(fieldsOf(request))
-    if (draft === undefined) return show(request, response, (view) => entryPage(view, draft))
-    if ('wrong' in details) {
-      return show(request, response, (view) => detailsPage(view, draft, { values: fieldsOf(request), ...details }))
-    }
-    const complete = Object.assign(draft, details.value)
-    draft.way = [...draft.way.slice(0, 1), leg(request, 'Details')]
-    return show(request, response, (view) => confirmPage(view, complete))
-  })
-
+/** The end, which happens once; and the other end, where nothing happens. */
+function endRoutes(routes: Router, { sessions, transfer, ledger, show, here }: Parts): void {
   routes.post('/confirm', async (request, response) => {
     const session = sessions.of(request)
-    const id = String(fieldsOf(request)['transfer'])
-    // An exact read-modify-write: sent twice at the same moment, to both servers, it is still carried out once.
-    const done = await session.update((ledger) => carryOut(ledger, id, leg(request, 'Confirmation'), new Date()))
-    const { transfers, draft } = session.data
-    return show(request, response, (view) =>
-      done ? donePage(view, done.transfer, transfers, done.repeated) : entryPage(view, draft),
+    const user = String(session.userId)
+    const confirmation = {
+      user,
+      leg: legOf(request, here, 'Confirmation'),
+      slowly: fieldsOf(request)['slowly'] === 'yes',
+    }
+    const { result: receipt, repeated } = await transfer.finish(session, tokenOf(request), (step) =>
+      carryOut(step, confirmation, ledger),
     )
+    // Who sends the form again is answered the same, and writes the same.
+    const id = idOf(request) ?? ''
+    const { receipts } = session.data
+    receipts[receipt.idempotencyKey] = id
+    const entries = await ledger.entriesOf(user)
+    const outcome = { id, token: tokenOf(request), receipt, repeated, entries, receipts }
+    return show(request, response, (view) => donePage(view, outcome))
+  })
+
+  routes.post('/drop', async (request, response) => {
+    const session = sessions.of(request)
+    await transfer.abandon(session, tokenOf(request))
+    const cycle = await transfer.begin(session)
+    return show(request, response, (view) => amountPage(view, cycle))
   })
 }
 
-/** What `errors: 'forward'` hands on ends here: the page says why. The rest gets Holdfast's own small page, such as a 503. */
-export function refusals(show: Show): ErrorRequestHandler {
-  return async (error: unknown, request, response, next) => {
-    if (error instanceof CsrfError) await show(request, response, (view) => refusedPage(view, error.reason), error)
-    else if (error instanceof HoldfastError) answerWith(error, request, response)
-    else next(error)
-  }
+/** Every page under its own address, as far as its transfer has come; without one, a new transfer. */
+function pageRoutes(routes: Router, { sessions, transfer, ledger, show }: Parts): void {
+  routes.get('/{:page}', async (request, response) => {
+    const session = sessions.of(request)
+    const id = idOf(request)
+    const cycle = id === undefined ? await transfer.begin(session) : await transfer.load(session, id)
+    const entries = cycle.status === 'done' ? await ledger.entriesOf(session.userId) : []
+    const { receipts } = session.data
+    const wanted = request.params['page']
+    return show(request, response, (view) => pageOf(view, cycle, { wanted, entries, receipts }))
+  })
+}
+
+interface Asked {
+  readonly wanted: string | undefined
+  readonly entries: readonly Entry[]
+  readonly receipts: Visit['receipts']
+}
+
+/** The page that was asked for, where the transfer has come so far; else the one that it has come to. */
+function pageOf(view: View, cycle: Transfer, { wanted, entries, receipts }: Asked): Page {
+  const { id, token, status, result: receipt, next } = cycle
+  if (receipt !== undefined) return donePage(view, { id, token, receipt, repeated: false, entries, receipts })
+  if (status !== 'open') return unsettledPage(view, cycle)
+  if (wanted === 'amount' || cycle.step === undefined) return amountPage(view, cycle)
+  if (wanted === 'details' || next === 'details') return detailsPage(view, cycle)
+  return confirmPage(view, cycle)
+}
+
+function legOf(request: Request, { name }: Here, form: string): Leg {
+  return { form, madeBy: maker(request) ?? name, receivedBy: name }
 }

@@ -1,12 +1,13 @@
 /** Sends a page, with what the session and its store did for it. */
-import { CsrfError, type Sessions } from 'holdfast'
+import { CsrfError, type HoldfastError, type Sessions } from 'holdfast'
 import type { Request, Response } from 'express'
 
-import { html, trusted } from '../pages/html.ts'
+import { trusted } from '../pages/html.ts'
 import { document, POLICY } from '../pages/layout.ts'
 import type { Page, TokenSight, View } from '../pages/view.ts'
-import type { Fields, Ledger } from '../transfer.ts'
-import { isServerName, type ServerName, type World } from '../worlds.ts'
+import type { Visit } from '../transfer.ts'
+import type { World } from '../worlds.ts'
+import { maker } from './fields.ts'
 import type { Here } from './here.ts'
 import { workOf, type Trip } from './trips.ts'
 
@@ -14,11 +15,11 @@ export type Show = (
   request: Request,
   response: Response,
   page: (view: View) => Page,
-  refusal?: unknown,
+  refusal?: HoldfastError,
 ) => Promise<void>
 
 /** For one world. `refusal`: the error, where the request was not accepted. */
-export function showing(world: World, sessions: Sessions<Ledger>, here: Here): Show {
+export function showing(world: World, sessions: Sessions<Visit>, here: Here): Show {
   return async (request, response, page, refusal) => {
     const session = sessions.of(request)
     // Holdfast saves by itself before a response leaves. Here it is done now, so that the page can tell how it went.
@@ -37,12 +38,12 @@ export function showing(world: World, sessions: Sessions<Ledger>, here: Here): S
         outcome: hasEnded(trips) ? 'ended' : (outcomes.at(-1) ?? last),
         conflicts: sessions.stats().conflicts - conflictsBefore,
       },
-      hidden: html`${trusted(session.csrf.field())}<input type="hidden" name="madeBy" value="${here.name}" />`,
+      csrf: trusted(session.csrf.field()),
     }
     const shown = page(view)
     response
       .status(shown.status ?? 200)
-      .set(HEADERS)
+      .set({ ...HEADERS, ...refusal?.headers })
       .send(document(view, shown))
   }
 }
@@ -55,17 +56,7 @@ const HEADERS = {
 }
 
 function hasEnded(trips: readonly Trip[]): boolean {
-  return trips.some(({ what, answer }) => what === 'end' && answer === 'done')
-}
-
-/** The server that made the form that came, by the form's own word: good enough to show, for nothing else. */
-export function maker(request: Request): ServerName | undefined {
-  const { madeBy } = fieldsOf(request)
-  return isServerName(madeBy) ? madeBy : undefined
-}
-
-export function fieldsOf(request: Request): Fields {
-  return typeof request.body === 'object' && request.body !== null ? (request.body as Fields) : {}
+  return trips.some(({ about, what, answer }) => about === 'session' && what === 'end' && answer === 'done')
 }
 
 function tokenSight(request: Request, refusal: unknown): TokenSight {

@@ -8,12 +8,15 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { Request, RequestHandler } from 'express'
 import { isEnded, type CommitOutcome, type Sessions, type Store } from 'holdfast'
 
-import type { Ledger } from '../transfer.ts'
+import type { TransferKind, Visit } from '../transfer.ts'
 
 /** One call to the store. */
 export interface Trip {
+  readonly about: 'session' | 'cycle'
   readonly what: string
   readonly answer: string
+  /** Whether a replica was to confirm it, where there are any: so a cycle's claim and outcome are told from its steps. */
+  readonly replicated: boolean
   readonly milliseconds: number
 }
 
@@ -26,11 +29,12 @@ export interface Work {
 }
 
 const current = new AsyncLocalStorage<Work>()
+const withCycles = new AsyncLocalStorage<true>()
 
 const accounts = new WeakMap<object, Work>()
 
 /** Keeps account of each request. To be mounted before `holdfast(sessions)`. */
-export function keepingAccount(sessions: Sessions<Ledger>): RequestHandler {
+export function keepingAccount(sessions: Sessions<Visit>): RequestHandler {
   return (request, _response, next) => {
     const work: Work = { trips: [], outcomes: [], conflictsBefore: sessions.stats().conflicts }
     accounts.set(request, work)
@@ -48,26 +52,44 @@ subscribe('holdfast:commit', (message) => {
 
 /** The same store, watched. */
 export function watched(store: Store): Store {
-  return new Proxy(store, {
+  // A look at its counters is no trip.
+  return wrapped(store, (name, call, args) => (name === 'stats' ? call() : timed(name, args, call)))
+}
+
+/** The same cycles, watched: what the store does meanwhile, it does for them. */
+export function watchedCycles(kind: TransferKind): TransferKind {
+  return wrapped(kind, (_name, call) => withCycles.run(true, call))
+}
+
+/** The same object, with something around each of its methods. */
+function wrapped<Whole extends object>(
+  whole: Whole,
+  around: (name: string, call: () => unknown, args: readonly unknown[]) => unknown,
+): Whole {
+  return new Proxy(whole, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target)
       if (typeof member !== 'function') return member
-      return (...args: unknown[]): unknown => {
-        const call = (): unknown => Reflect.apply(member, target, args)
-        // A look at its counters is no trip.
-        return name === 'stats' ? call() : timed(String(name), call)
-      }
+      return (...args: unknown[]): unknown => around(String(name), () => Reflect.apply(member, target, args), args)
     },
   })
 }
 
-function timed(what: string, call: () => unknown): unknown {
+function timed(what: string, args: readonly unknown[], call: () => unknown): unknown {
   const begun = performance.now()
+  const about = withCycles.getStore() ? 'cycle' : 'session'
   const answer = call()
   const work = current.getStore()
   if (work === undefined) return answer
   const note = (value: unknown): unknown => {
-    work.trips.push({ what, answer: wordFor(what, value), milliseconds: performance.now() - begun })
+    const milliseconds = performance.now() - begun
+    work.trips.push({
+      about,
+      what,
+      answer: wordFor(what, value),
+      replicated: args.includes('replicated'),
+      milliseconds,
+    })
     return value
   }
   return answer instanceof Promise ? answer.then(note) : note(answer)
@@ -77,7 +99,7 @@ function wordFor(what: string, answer: unknown): string {
   if (what === 'load') return wordForRecord(answer)
   if (what === 'touch' && answer !== 'touched') return String(answer)
   if (typeof answer === 'object' && answer !== null && 'done' in answer)
-    return answer.done === true ? 'done' : 'conflict'
+    return answer.done === true ? 'done' : what === 'patch' ? 'taken already' : 'conflict'
   return 'done'
 }
 

@@ -72,12 +72,12 @@ describe('TLS', () => {
     const { port, ca, servername } = await make()
     const tls = { ...(ca !== undefined && { ca: readFileSync(ca) }), ...(servername !== undefined && { servername }) }
     const begun = performance.now()
-    const error: unknown = await store({ url: `rediss://127.0.0.1:${port}`, tls })
+    const error: unknown = await store({ url: `rediss://127.0.0.1:${port}`, tls, deadline: 10_000 })
       .open()
       .catch((cause: unknown) => cause)
     expect(error).toBeInstanceOf(OptionsError)
     expect(String(error)).toContain('the option tls')
-    expect(performance.now() - begun).toBeLessThan(500)
+    expect(performance.now() - begun).toBeLessThan(5_000)
   })
 })
 

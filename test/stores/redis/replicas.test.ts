@@ -11,7 +11,8 @@ const MARKER = endedMarker('revoked')
 async function pair(): Promise<{ primary: RedisServer; replica: RedisServer }> {
   const primary = await server('--repl-diskless-sync-delay', '0')
   const replica = await server('--replicaof', '127.0.0.1', String(primary.port))
-  const linked = async () => (await replica.cli('info', 'replication')).includes('master_link_status:up')
+  // By the primary's word: it counts a replica only once that has confirmed for the first time.
+  const linked = async () => (await primary.cli('info', 'replication')).includes('state=online')
   await vi.waitUntil(linked, 10_000)
   return { primary, replica }
 }

@@ -1,7 +1,7 @@
 /** For whom a request speaks: the visit that it holds, the state of its session, and the cookies that its answer takes along. */
 import type { Lineage } from '../csrf/token.ts'
 import type { SessionStatus } from '../types.ts'
-import type { Gone } from './commits.ts'
+import { standingOf as bytesStanding, type Gone } from './commits.ts'
 import { sealId, setCookie, type GenuineId, type Rank } from './cookie.ts'
 import { timeToLive } from './expiry.ts'
 import { sealFloor, Shown } from './floor.ts'
@@ -205,6 +205,26 @@ export class Identity {
   lineage(): Lineage | undefined {
     if (this.holding !== undefined) return lineageOf(this.holding.id.selector, this.holding.record)
     return this.#visitor === undefined ? undefined : { selector: this.#visitor.id.selector, epoch: 0, signedIn: false }
+  }
+
+  /**
+   * Whether the browser has a right to what its lineage names, and not only to a token. A live session has shown that. A
+   * visitor's id may have been outgrown by a session under the same key, and a copy by what became of its session: then
+   * the store is asked. Rejects where it fails.
+   */
+  async entitled(): Promise<boolean> {
+    const { holding } = this
+    if (holding !== undefined && this.status === 'live') return true
+    const id = holding?.id ?? (this.#visitor?.known === true ? this.#visitor.id : undefined)
+    if (id === undefined) return true
+    const { store, ends, clock } = this.#services
+    const standing = bytesStanding(await store.load(id.selector))
+    if (ends.isPending(id.selector)) return false
+    if ('gone' in standing) return holding === undefined && standing.gone === 'absent'
+    const { record } = standing
+    const by = standingOf(record, id.hash, clock.now())
+    if (record.epoch !== (holding?.record.epoch ?? 0) || (by !== 'current' && by !== 'previous')) return false
+    return overBy(this.#services, record, clock.now()) === undefined
   }
 
   /** The lineage for a new token. A visitor who has no id yet is given one with this answer. */

@@ -17,6 +17,8 @@ export interface Bond {
   lineage(): Lineage | undefined
   /** The same for a new token: a visitor who has no id yet is given one with this answer. Throws `HeadSentError`. */
   issueLineage(): Lineage
+  /** Whether the browser has a right to what is kept under its lineage: a lineage alone is no evidence of that. Asks the store where no live session has shown it. */
+  entitled(): Promise<boolean>
   /** A token goes into the answer, which from now on is this visitor's alone. Throws `HeadSentError` where its head has left and says otherwise. */
   noteToken(): void
   /** Throws `CsrfError` while the request's CSRF check is still to be made. */
@@ -146,6 +148,7 @@ export class HandlerSession<Data extends object> implements Session<Data> {
       services: session.#services,
       lineage: () => session.#identity.lineage(),
       issueLineage: () => session.#issueLineage(),
+      entitled: () => session.#identity.entitled(),
       noteToken: () => session.#noteToken(),
       refuseUnchecked: () => session.#work.refuseUnchecked(),
     }

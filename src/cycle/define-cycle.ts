@@ -116,6 +116,7 @@ class Kind<State, Result> implements CycleKind<State, Result> {
     const record: CycleRecord = { ...UNCLAIMED, id: place.id, step: undefined, state: valid }
     if (valid === undefined) return this.#show(place, record)
     const bytes = place.unclaimed(record, valid)
+    await realm.refuseOutgrown()
     await enter(place, async () => {
       if ((await place.create(bytes)) !== 'stored')
         throw place.error('ERR_CYCLE_UNKNOWN', 'A cycle of this id exists already: begin again.')
@@ -125,6 +126,7 @@ class Kind<State, Result> implements CycleKind<State, Result> {
 
   async load(session: CycleSession, idOrToken: string | undefined): Promise<Cycle<State, Result>> {
     const place = placeOf(this.#settings, bondOf(session), idOrToken, session.handle)
+    await place.realm.refuseOutgrown()
     return this.#show(place, recordOf(place, await place.load()))
   }
 
@@ -135,6 +137,7 @@ class Kind<State, Result> implements CycleKind<State, Result> {
     step?: string,
   ): Promise<Cycle<State, Result>> {
     const place = placeOfToken(this.#settings, bondOf(session), token, session.handle)
+    await place.realm.refuseOutgrown()
     const { found, entries } = await look(place)
     let stored = found
     for (let round = 0; round < ROUNDS_MOST; round++) {
@@ -154,6 +157,7 @@ class Kind<State, Result> implements CycleKind<State, Result> {
 
   async finish(session: CycleSession, token: string | undefined, run: Run<State, Result>): Promise<Finished<Result>> {
     const place = placeOfToken(this.#settings, bondOf(session), token, session.handle)
+    await place.realm.refuseOutgrown()
     return new Finishing<State, Result>(place, run).finish()
   }
 
@@ -161,6 +165,7 @@ class Kind<State, Result> implements CycleKind<State, Result> {
     const bond = bondOf(session)
     bond.refuseUnchecked()
     const place = placeOf(this.#settings, bond, idOrToken, session.handle)
+    await place.realm.refuseOutgrown()
     let bytes = await place.realm.services.store.load(place.key)
     for (let round = 0; round < ROUNDS_MOST; round++) {
       if (bytes !== undefined && isEnded(bytes)) return false
@@ -178,7 +183,8 @@ class Kind<State, Result> implements CycleKind<State, Result> {
 
   async list(session: CycleSession): Promise<Cycle<State, Result>[]> {
     const realm = realmOf(this.#settings, bondOf(session), session.handle)
-    const open = realm === undefined ? [] : await openOf(realm)
+    if (realm === undefined || !(await realm.entitled())) return []
+    const open = await openOf(realm)
     return open.toReversed().map(({ place, record }) => this.#show(place, record))
   }
 

@@ -43,6 +43,20 @@ export class Realm<State> {
     this.#bond.noteToken()
   }
 
+  /** Whether the browser's id leads to what is kept here. */
+  entitled(): Promise<boolean> {
+    return this.#bond.entitled()
+  }
+
+  /** Throws `CycleError` where it does not any more. */
+  async refuseOutgrown(): Promise<void> {
+    if (await this.entitled()) return
+    throw this.error(
+      'ERR_CYCLE_ENDED',
+      'The id that this browser brought was left behind by a sign-in, a renewal or an end.',
+    )
+  }
+
   now(): number {
     return this.services.clock.now()
   }

@@ -155,6 +155,101 @@ describe('I11: another session', () => {
   })
 })
 
+describe('I11: an id that its session has outgrown', () => {
+  const notes = defineCycle<{ text: string }, string>('notes')
+
+  /** A browser with nothing but the id from before anything was stored. */
+  function keptVisit(by: Browser): Browser {
+    const kept = new Browser()
+    kept.jar.set('__Host-visit', by.jar.get('__Host-visit')!)
+    return kept
+  }
+
+  /** A visitor with a cycle, who has become what `grow` makes of them; and who still has the first id. */
+  async function outgrown(grow: (by: Browser) => Promise<unknown>): Promise<[Browser, { id: string; token: string }]> {
+    const visitor = new Browser()
+    const cycle = await visitor.visit(world.servers[0]!, (session) => notes.begin(session, { text: 'private' }))
+    const kept = keptVisit(visitor)
+    await grow(visitor)
+    return [kept, cycle]
+  }
+
+  const growths: readonly (readonly [string, (by: Browser) => Promise<unknown>])[] = [
+    ['signed in', (by) => by.visit(world.servers[0]!, (session) => session.signIn('ada'))],
+    [
+      'had its id renewed, and the grace is over',
+      async (by) => {
+        await by.visit(world.servers[0]!, (session) => void (session.data['seen'] = true))
+        await by.visit(world.servers[0]!, () => undefined)
+        await world.time.pass(61_000)
+      },
+    ],
+    [
+      'was signed out',
+      async (by) => {
+        await by.visit(world.servers[0]!, (session) => void (session.data['seen'] = true))
+        await by.visit(world.servers[0]!, (session) => session.signOut())
+      },
+    ],
+  ]
+
+  it.each(growths)('reaches none of its cycles: it %s', async (_, grow) => {
+    const [kept, { id, token }] = await outgrown(grow)
+    const at = world.servers[1]!
+    const acts = [
+      () => kept.visit(at, (session) => notes.load(session, id)),
+      () => kept.visit(at, (session) => notes.step(session, token, () => undefined)),
+      () => kept.visit(at, (session) => notes.abandon(session, id)),
+      () => kept.visit(at, (session) => notes.finish(session, token, () => 'ran')),
+      () => kept.visit(at, (session) => notes.begin(session, { text: 'slipped in' })),
+    ]
+    for (const act of acts) expect(await codeOf(act())).toBe('ERR_CYCLE_ENDED')
+    expect(await kept.visit(at, (session) => notes.list(session))).toEqual([])
+  })
+
+  it('reaches none while a session that superseded it is not seen yet: a request between two sign-ins', async () => {
+    const visitor = new Browser()
+    const { token } = await visitor.visit(world.servers[0]!, (session) => notes.begin(session, { text: 'private' }))
+    await visitor.visit(world.servers[0]!, (session) => session.signIn('ada'))
+    const between = visitor.copy()
+    await visitor.visit(world.servers[0]!, (session) => session.signIn('ada'))
+    expect(between.jar.has('__Host-visit') && between.jar.has('__Host-sid')).toBe(true)
+    const late = between.visit(world.servers[1]!, (session) => notes.finish(session, token, () => 'ran'))
+    expect(await codeOf(late)).toBe('ERR_CYCLE_ENDED')
+  })
+
+  it('reaches none by a copy that was served while the store failed: the store is asked', async () => {
+    await world.close()
+    world = await openWorld({ idleTimeout: '4h', serveStale: '5m' })
+    const user = new Browser()
+    await user.visit(world.servers[0]!, (session) => session.signIn('ada'))
+    const { token } = await user.visit(world.servers[1]!, (session) => notes.begin(session, { text: 'private' }))
+    const kept = user.copy()
+    world.faulty[1]!.faults = { fail: (asked) => (asked === 'load' || asked === 'epoch' ? 'hang' : undefined) }
+    const [status, code] = await world.time.settle(
+      kept.visit(world.servers[1]!, async (session) => {
+        const before = session.status
+        world.faulty[1]!.faults = {}
+        await user.visit(world.servers[0]!, (other) => other.signOut())
+        await new Promise((resolve) => {
+          setTimeout(resolve, 5_000)
+        })
+        return [before, await codeOf(notes.finish(session, token, () => 'ran'))]
+      }),
+    )
+    expect([status, code]).toEqual(['stale', 'ERR_CYCLE_ENDED'])
+  })
+
+  it('reaches them where it is still good: nothing was stored, or the next id was never presented', async () => {
+    const [kept, { id }] = await outgrown((by) =>
+      by.request(world.servers[0]!, (session) => void (session.data['seen'] = true)),
+    )
+    expect(await kept.visit(world.servers[1]!, (session) => notes.load(session, id))).toMatchObject({
+      state: { text: 'private' },
+    })
+  })
+})
+
 describe('a token', () => {
   it('is read under all secrets of a rotation, and so is an id', async () => {
     const clock = { now: () => world.time.now, forward: () => undefined }

@@ -92,3 +92,13 @@ describe('a cycle that begins without a state', () => {
     expect(await costOf((session) => blank.finish(session, other, () => 1))).toEqual({ trips: 2, commands: 4 })
   })
 })
+
+describe('a visitor with nothing stored', () => {
+  it('costs one trip more: nobody has asked yet whether the id is still good', async () => {
+    browser = new Browser()
+    const token = await begin(blank)
+    expect(await costOf((session) => blank.begin(session))).toEqual({ trips: 0, commands: 0 })
+    expect(await costOf((session) => blank.load(session, token))).toEqual({ trips: 2, commands: 2 })
+    expect(await costOf((session) => blank.finish(session, token, () => 1))).toEqual({ trips: 3, commands: 4 })
+  })
+})

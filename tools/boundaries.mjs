@@ -31,6 +31,8 @@ const table = {
     packages: [anyOfNode],
     types: [/^express$/, /^express-serve-static-core$/, /^fastify$/],
   },
+  // Served to browsers as it is: one file, which imports nothing.
+  browser: { areas: [], packages: [] },
   compat: { areas: [...ground, 'core', 'csrf', 'stores', 'adapters'], packages: [anyOfNode], types: [/^express$/] },
   testing: { areas: [...ground, 'core', 'stores'], packages: [anyOfNode] },
   index: { areas: [...ground, 'core', 'csrf', 'stores'], packages: [anyOfNode] },

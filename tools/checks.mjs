@@ -15,8 +15,8 @@ const compilers = [
   { version: '6', folder: 'typescript-6' },
   { version: '7', folder: 'typescript' },
 ]
-/** Programs as users write them. Two, for a registered type holds for a whole program. */
-const userPrograms = ['test-types/registered', 'test-types/managers']
+/** Programs as users write them. Apart, for a registered type, and the types of browsers, hold for a whole program. */
+const userPrograms = ['test-types/registered', 'test-types/managers', 'test-types/browser']
 
 /** @returns {import('./steps.mjs').Step[]} */
 export function checks() {

@@ -1,26 +1,33 @@
 /**
- * Proves that every key in Redis expires, but for the one that counts leases:
- * `npm run proof:keys`, or `npm run proof:keys -- --url redis://…` for a database that is in use.
+ * Proves that every key in Redis expires, and when, but for the one that counts leases: `npm run proof:keys`, or
+ * `npm run proof:keys -- --url redis://… [--prefix hf:] [--idle 30m] [--longest 735m]` for a database that is in use, in which
+ * it only reads. `--longest`: the absolute timeout and `maxRequestTime`, or a cycle's lifetime where that is longer.
  */
 import { parseArgs } from 'node:util'
 
 import { Redis } from 'ioredis'
 
 import { startRedisServer } from '../test/support/redis-server.ts'
-import { Browser, closeConnections } from './browser.ts'
-import { openSiteOn } from './site.ts'
+import { closeConnections } from './browser.ts'
+import { visitors } from './keys/visitors.ts'
 import { tableOf } from './table.ts'
 
-/** What the keys of one application are, by what follows the prefix. */
-const KINDS: readonly { readonly name: string; readonly pattern: RegExp; readonly expires: boolean }[] = [
-  { name: 'records and markers of ended visits', pattern: /^[\w-]{24}$/, expires: true },
-  { name: 'indexes of users, and of open cycles', pattern: /^@/, expires: true },
-  { name: 'leases', pattern: /^#\d+$/, expires: true },
-  { name: 'the ledger: the last lease, and the epoch', pattern: /^#$/, expires: false },
-]
-/** The longest that anything is kept by default: the absolute timeout and the slowest request. */
-const LONGEST = (12 * 60 + 15) * 60_000
 const PORTION = 500
+/** A lease is held for so long, whatever the options say. */
+const LEASE = 15 * 60_000
+/** By default the absolute timeout and the slowest request, 12 h and 15 min: nothing is kept for longer. */
+const LONGEST = '735m'
+/** A cycle counts whole seconds, and a little more. */
+const SLACK = 2_000
+
+/** What a key is, by what follows the prefix and perhaps the application's name; and by the first byte, where it has one. */
+interface KindOfKey {
+  readonly name: string
+  readonly pattern: RegExp
+  readonly first?: number
+  /** How long such a key may live at most, in milliseconds; `undefined`: for ever. */
+  readonly bound: number | undefined
+}
 
 interface Kind {
   keys: number
@@ -33,9 +40,23 @@ const { values: options } = parseArgs({
   options: {
     url: { type: 'string' },
     prefix: { type: 'string', default: 'hf:' },
-    longest: { type: 'string', default: String(LONGEST) },
+    idle: { type: 'string', default: '30m' },
+    longest: { type: 'string', default: LONGEST },
   },
 })
+const longest = milliseconds(options.longest)
+const NAME = String.raw`^(?:[\w-]{1,32}:)?`
+const RECORD = new RegExp(String.raw`${NAME}[\w-]{24}$`)
+const KINDS: readonly KindOfKey[] = [
+  // The idle timeout, and at most a tenth more.
+  { name: 'sessions', pattern: RECORD, first: 1, bound: 1.1 * milliseconds(options.idle) },
+  { name: 'markers of what has ended', pattern: RECORD, first: 0, bound: longest + SLACK },
+  { name: 'action cycles', pattern: RECORD, first: 2, bound: longest + SLACK },
+  { name: 'indexes of users, and of open cycles', pattern: new RegExp(`${NAME}@`, 's'), bound: longest },
+  { name: 'leases', pattern: new RegExp(String.raw`${NAME}#\d+$`), bound: LEASE },
+  { name: 'the ledger: the last lease, and the epoch', pattern: new RegExp(`${NAME}#$`), bound: undefined },
+]
+const UNKNOWN: KindOfKey = { name: 'not known', pattern: /^/, bound: longest }
 
 const kinds = options.url === undefined ? await walkOwn() : await walk(options.url)
 process.stdout.write(`\n${asTable(kinds)}\n\n`)
@@ -44,49 +65,34 @@ process.stdout.write(complaints.length === 0 ? 'Every key expires but the one le
 process.exitCode = complaints.length === 0 ? 0 : 1
 
 /** A Redis of its own, after visitors of all kinds. */
-async function walkOwn(): Promise<Map<string, Kind>> {
-  const server = await startRedisServer()
-  try {
-    const site = await openSiteOn(server.url, 'primary')
-    try {
-      await visit(site.servers)
-    } finally {
-      await site.close()
-      closeConnections()
-    }
-    return await walk(server.url)
-  } finally {
-    await server.stop()
-  }
+async function walkOwn(): Promise<Map<KindOfKey, Kind>> {
+  await using server = await startRedisServer()
+  await visitors(server.url)
+  closeConnections()
+  return await walk(server.url)
 }
 
-async function visit(servers: readonly string[]): Promise<void> {
-  await Promise.all(Array.from({ length: 40 }, (_, at) => visitAs(new Browser(servers), at)))
-  await new Browser(servers).post(0, '/revoke-user?user=user1')
-}
-
-/** A guest, a user, somebody who renews, who signs out, who signs in as another, who is revoked. */
-async function visitAs(browser: Browser, at: number): Promise<void> {
-  const server = at % 2
-  await browser.post(server, `/item?item=${at}`)
-  if (at % 8 === 0) return
-  await browser.post(1 - server, `/sign-in?user=user${at % 5}`)
-  await browser.post(server, '/count')
-  if (at % 3 === 0) await browser.post(server, '/renew')
-  if (at % 4 === 1) await browser.post(1 - server, '/sign-out')
-  if (at % 7 === 2) await browser.post(server, `/sign-in?user=other${at}`)
-}
-
-async function walk(url: string): Promise<Map<string, Kind>> {
+async function walk(url: string): Promise<Map<KindOfKey, Kind>> {
   const redis = new Redis(url)
   try {
-    const walked = new Map<string, Kind>()
+    const walked = new Map<KindOfKey, Kind>()
+    // A key may be met twice, when the table grows meanwhile.
+    const met = new Set<string>()
     let cursor = '0'
     do {
-      const [next, keys] = await redis.scan(cursor, 'MATCH', `${options.prefix}*`, 'COUNT', PORTION)
+      const [next, found] = await redis.scan(
+        cursor,
+        'MATCH',
+        `${options.prefix.replaceAll(/[*?[\]\\]/g, String.raw`\$&`)}*`,
+        'COUNT',
+        PORTION,
+      )
       cursor = next
+      const keys = found.filter((key) => !met.has(key))
+      for (const key of keys) met.add(key)
       const lives = await Promise.all(keys.map((key) => redis.pttl(key)))
-      for (const [at, key] of keys.entries()) count(walked, key, lives[at] ?? -1)
+      const firsts = await Promise.all(keys.map((key) => firstByteOf(redis, key)))
+      for (const [at, key] of keys.entries()) count(walked, kindOf(key, firsts[at]), lives[at] ?? -1)
     } while (cursor !== '0')
     return walked
   } finally {
@@ -94,46 +100,61 @@ async function walk(url: string): Promise<Map<string, Kind>> {
   }
 }
 
-/** `life`: milliseconds; -1: it does not expire, -2: it has, meanwhile. */
-function count(walked: Map<string, Kind>, key: string, life: number): void {
-  if (life === -2) return
+/** Only records have one: indexes are sets. */
+async function firstByteOf(redis: Redis, key: string): Promise<number | undefined> {
+  if (!RECORD.test(key.slice(options.prefix.length))) return undefined
+  return (await redis.getrangeBuffer(key, 0, 0).catch(() => undefined))?.[0]
+}
+
+function kindOf(key: string, first: number | undefined): KindOfKey {
   const rest = key.slice(options.prefix.length)
-  const name = KINDS.find(({ pattern }) => pattern.test(rest))?.name ?? 'not known'
-  const kind = walked.get(name) ?? { keys: 0, without: 0, shortest: Number.POSITIVE_INFINITY, longest: 0 }
+  return KINDS.find((kind) => kind.pattern.test(rest) && (kind.first === undefined || kind.first === first)) ?? UNKNOWN
+}
+
+/** `life`: milliseconds; -1: it does not expire, -2: it has, meanwhile. */
+function count(walked: Map<KindOfKey, Kind>, which: KindOfKey, life: number): void {
+  if (life === -2) return
+  const kind = walked.get(which) ?? { keys: 0, without: 0, shortest: Number.POSITIVE_INFINITY, longest: 0 }
   kind.keys++
   if (life === -1) kind.without++
   else {
     kind.shortest = Math.min(kind.shortest, life)
     kind.longest = Math.max(kind.longest, life)
   }
-  walked.set(name, kind)
+  walked.set(which, kind)
 }
 
-function complaintsOf(all: ReadonlyMap<string, Kind>): string[] {
+function complaintsOf(all: ReadonlyMap<KindOfKey, Kind>): string[] {
   const found: string[] = []
-  for (const [name, { keys, without, longest }] of all) {
-    const expires = KINDS.find((kind) => kind.name === name)?.expires ?? true
-    if (expires && without > 0) found.push(`${without} of ${keys} keys do not expire: ${name}`)
-    if (!expires && keys > 1) found.push(`${keys} keys, and there should be one: ${name}`)
-    if (longest > Number(options.longest)) found.push(`A key lives for ${hours(longest)}: ${name}`)
+  for (const [which, { keys, without, longest: life }] of all) {
+    if (which.bound !== undefined && without > 0) found.push(`${without} of ${keys} keys do not expire: ${which.name}`)
+    if (which.bound !== undefined && life > which.bound)
+      found.push(`A key lives for ${hours(life)}, and at most ${hours(which.bound)} are allowed: ${which.name}`)
+    if (which === UNKNOWN) found.push(`${keys} keys are none that Holdfast makes`)
   }
   if (all.size === 0) found.push(`There is no key that begins with ${options.prefix}`)
   return found
 }
 
-function asTable(all: ReadonlyMap<string, Kind>): string {
-  const rows = [...all].map(([name, { keys, without, shortest, longest }]) => [
-    name,
-    String(keys),
-    String(without),
-    keys === without ? '–' : hours(shortest),
-    keys === without ? '–' : hours(longest),
-  ])
-  return tableOf([[`keys under ${options.prefix}`, 'keys', 'do not expire', 'shortest life', 'longest life'], ...rows])
+function asTable(all: ReadonlyMap<KindOfKey, Kind>): string {
+  const rows = [...KINDS, UNKNOWN].flatMap((which) => {
+    const kind = all.get(which)
+    if (kind === undefined) return []
+    const { keys, without, shortest, longest: life } = kind
+    const lives = keys === without ? ['–', '–'] : [hours(shortest), hours(life)]
+    return [[which.name, String(keys), String(without), ...lives, which.bound === undefined ? '–' : hours(which.bound)]]
+  })
+  const head = [`keys under ${options.prefix}`, 'keys', 'do not expire', 'shortest life', 'longest life', 'allowed']
+  return tableOf([head, ...rows])
 }
 
-function hours(milliseconds: number): string {
-  return milliseconds < 3_600_000
-    ? `${(milliseconds / 60_000).toFixed(1)} min`
-    : `${(milliseconds / 3_600_000).toFixed(2)} h`
+function hours(time: number): string {
+  return time < 3_600_000 ? `${(time / 60_000).toFixed(1)} min` : `${(time / 3_600_000).toFixed(2)} h`
+}
+
+/** Of `'30m'` or `'12h'`. */
+function milliseconds(duration: string): number {
+  const [, number, unit] = /^(\d+)([smh])$/.exec(duration) ?? []
+  if (number === undefined) throw new Error(`'${duration}' is no duration such as 30m or 12h.`)
+  return Number(number) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as 's' | 'm' | 'h']
 }

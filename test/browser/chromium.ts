@@ -45,6 +45,13 @@ export class Visitor {
     return visitor
   }
 
+  /** The same visitor in another tab. */
+  async newTab(address: string): Promise<Visitor> {
+    const visitor = new Visitor(await this.page.context().newPage())
+    await visitor.page.goto(address)
+    return visitor
+  }
+
   async leave(): Promise<void> {
     await this.page.context().close()
   }

@@ -1,7 +1,8 @@
 /** Starts the demonstration as `npm start` does, and stops it. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -9,6 +10,8 @@ const program = fileURLToPath(new URL('../../build/examples/transfer/main.js', i
 
 export interface Demonstration extends AsyncDisposable {
   readonly url: string
+  /** Where it keeps its files. */
+  readonly folder: string
   readonly process: ChildProcess
   /** What it has printed so far. */
   readonly output: () => string
@@ -21,14 +24,36 @@ export interface Demonstration extends AsyncDisposable {
 export async function startDemonstration(...args: string[]): Promise<Demonstration> {
   const started = runLauncher('--port', '0', ...args)
   await started.says(/Open +http:\/\/localhost:\d+/)
-  return { ...started, url: /http:\/\/localhost:\d+/.exec(started.output())?.[0] ?? '' }
+  const [url = ''] = /http:\/\/localhost:\d+/.exec(started.output()) ?? []
+  const [, folder = ''] = /LMDB in (\S+?),/.exec(started.output()) ?? []
+  return { ...started, url, folder }
+}
+
+/** A line of a ledger: something was carried out. */
+export interface LedgerLine {
+  readonly idempotencyKey: string
+  readonly carriedOutBy: string
+}
+
+/** What was carried out in one world, as the servers have written it down. */
+export function ledgerOf({ folder }: Demonstration, world: string): LedgerLine[] {
+  const file = path.join(folder, `ledger-${world}.jsonl`)
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line) as LedgerLine)
+}
+
+/** Kills a server, as the page's button does. */
+export async function killServer({ url }: Demonstration, name: string): Promise<void> {
+  const headers = { origin: url, accept: 'application/json' }
+  await fetch(`${url}/control/kill`, { method: 'POST', headers, body: `server=${name}` })
 }
 
 /** What a terminal sends, it sends to every process that was started from it. */
 const fromTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGHUP'])
 
 /** Starts the launcher, whatever comes of it. */
-export function runLauncher(...args: string[]): Omit<Demonstration, 'url'> {
+export function runLauncher(...args: string[]): Omit<Demonstration, 'url' | 'folder'> {
   const launcher = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let printed = ''
   for (const stream of [launcher.stdout, launcher.stderr]) {

@@ -62,7 +62,6 @@ it('a dead server can be told without seeing colours', async () => {
   await visitor.kill('A')
   expect(await visitor.page.evaluate(auditPage)).toEqual([])
   expect(await visitor.node('A').innerText()).toContain('killed')
-  await visitor.isBack('A')
   await visitor.leave()
 })
 

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 
 import { launchChromium, Visitor, type Told } from './chromium.ts'
 import { startDemonstration, type Demonstration } from './demonstration.ts'
+import { Visit } from './visit.ts'
 
 let demonstration: Demonstration
 let browser: Browser
@@ -14,6 +15,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await Visit.closeBrowser()
   await browser.close()
   await demonstration.stop()
 })
@@ -136,34 +138,6 @@ describe('the shared world', () => {
     expect(pages).toEqual(['/shared/', '/shared/sign-in', '/shared/amount', '/shared/details', '/shared/confirm'])
   })
 
-  it('goes on while a server is dead, and when it is back', async () => {
-    const visitor = await arrive('shared')
-    await visitor.signIn()
-    await visitor.press('Continue')
-    const maker = String((await visitor.told()).answeredBy)
-    await visitor.kill(maker)
-    await visitor.press('Continue')
-    expect(await visitor.told()).toEqual({ madeBy: maker, answeredBy: other(maker), refused: false })
-    await visitor.isBack(maker)
-    await visitor.press(/^Transfer/)
-    expect(await visitor.heading()).toBe('Done')
-    await visitor.follow('Make another transfer')
-    const answered = [(await visitor.told()).answeredBy]
-    await visitor.press('Continue')
-    answered.push((await visitor.told()).answeredBy)
-    expect(new Set(answered)).toEqual(new Set(['A', 'B']))
-  })
-
-  it('goes on when the server is killed whose turn it would have been', async () => {
-    const visitor = await arrive('shared')
-    await visitor.signIn()
-    const maker = (await visitor.told()).answeredBy
-    await visitor.kill(other(maker))
-    await visitor.press('Continue')
-    expect(await visitor.told()).toEqual({ madeBy: maker, answeredBy: maker, refused: false })
-    await visitor.isBack(other(maker))
-  })
-
   it('refuses every form of a session that was signed out, on both servers', async () => {
     const visitor = await arrive('shared')
     await visitor.signIn()
@@ -218,9 +192,43 @@ describe('the sticky world', () => {
     expect(await visitor.heading()).toBe('Done')
     expect(servers.size).toBe(1)
   })
+})
 
+describe.concurrent('the shared world, when a server dies', () => {
+  it('goes on while a server is dead, and when it is back', async () => {
+    await using visit = await Visit.begin()
+    const visitor = await visit.arrive('shared')
+    await visitor.signIn()
+    await visitor.press('Continue')
+    const maker = String((await visitor.told()).answeredBy)
+    await visitor.kill(maker)
+    await visitor.press('Continue')
+    expect(await visitor.told()).toEqual({ madeBy: maker, answeredBy: other(maker), refused: false })
+    await visitor.isBack(maker)
+    await visitor.press(/^Transfer/)
+    expect(await visitor.heading()).toBe('Done')
+    await visitor.follow('Make another transfer')
+    const answered = [(await visitor.told()).answeredBy]
+    await visitor.press('Continue')
+    answered.push((await visitor.told()).answeredBy)
+    expect(new Set(answered)).toEqual(new Set(['A', 'B']))
+  })
+
+  it('goes on when the server is killed whose turn it would have been', async () => {
+    await using visit = await Visit.begin()
+    const visitor = await visit.arrive('shared')
+    await visitor.signIn()
+    const maker = (await visitor.told()).answeredBy
+    await visitor.kill(other(maker))
+    await visitor.press('Continue')
+    expect(await visitor.told()).toEqual({ madeBy: maker, answeredBy: maker, refused: false })
+  })
+})
+
+describe.concurrent('the sticky world, when a server dies', () => {
   it('signs the visitor out once that server is killed', async () => {
-    const visitor = await arrive('sticky')
+    await using visit = await Visit.begin()
+    const visitor = await visit.arrive('sticky')
     await visitor.signIn()
     await visitor.press('Continue')
     const pinned = String((await visitor.told()).answeredBy)
@@ -230,11 +238,11 @@ describe('the sticky world', () => {
     expect(await visitor.text()).toContain('you are signed out')
     await visitor.follow('Sign in again')
     expect(await visitor.heading()).toBe('Sign in')
-    await visitor.isBack(pinned)
   })
 
   it('signs the visitor out also when the server has come back meanwhile', async () => {
-    const visitor = await arrive('sticky')
+    await using visit = await Visit.begin()
+    const visitor = await visit.arrive('sticky')
     await visitor.signIn()
     const pinned = String((await visitor.told()).answeredBy)
     await visitor.kill(pinned)

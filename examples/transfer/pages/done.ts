@@ -1,9 +1,9 @@
-/** After the end: the receipt, which says how often the transfer was carried out; or that nothing can be said yet. */
+/** After the end: the receipt, which says how often the transfer was carried out. */
 import type { Entry } from '../server/ledger.ts'
-import { money, numberOf, type Receipt, type Transfer } from '../transfer.ts'
+import { money, numberOf, type Receipt } from '../transfer.ts'
 import type { ServerName, World } from '../worlds.ts'
 import { chip } from './chip.ts'
-import { quietForm, stepForm, summary } from './forms.ts'
+import { quietForm, summary } from './forms.ts'
 import { html, type Html } from './html.ts'
 import { address, type Page, type View } from './view.ts'
 import { clockTime, timesWords } from './words.ts'
@@ -48,51 +48,12 @@ export function donePage(view: View, outcome: Outcome): Page {
 function again({ server }: View, carriedOutBy: ServerName): Html {
   const told =
     server === carriedOutBy
-      ? html`Server ${server} had carried it out, and answered with the recorded outcome.`
-      : html`Server ${carriedOutBy} had carried it out; server ${server} answered with the outcome that ${carriedOutBy}
+      ? html`Server ${server} carried it out, and has answered with the recorded outcome.`
+      : html`Server ${carriedOutBy} carried it out; server ${server} has answered with the outcome that ${carriedOutBy}
         recorded.`
   return html`<p class="notice good">
     <strong>You sent this form before, and it was not carried out again.</strong> ${told}
   </p>`
-}
-
-/** The final step has begun, and there is no outcome. Asking for it is sending the form again. */
-export function unsettledPage(view: View, cycle: Transfer): Page {
-  const { id, status } = cycle
-  const running = status === 'running'
-  return {
-    path: 'confirm',
-    title: running ? 'Being carried out' : 'No outcome',
-    step: 'confirm',
-    cycle: { id, words: running ? 'its end is running' : status },
-    ...(running && { again: 2 }),
-    body: html`<p class="lead">
-        ${
-          running
-            ? 'A server is carrying your transfer out. This page asks again every two seconds.'
-            : 'Your transfer was confirmed, and its end was begun. It did not come to an outcome.'
-        }
-      </p>
-      <p>Send the form again without fear: whoever is late gets the outcome, and nothing is carried out twice.</p>
-      ${stepForm(view, cycle, 'confirm', [], 'Ask for the outcome')}`,
-  }
-}
-
-/** The application itself failed. */
-export function brokenPage(view: View, id: string | undefined): Page {
-  return {
-    path: '',
-    title: 'Something broke',
-    status: 500,
-    cycle: { id, words: 'not known' },
-    body: html`<div class="notice bad" role="alert">
-        <p><strong>Server ${view.server} could not do what you asked.</strong></p>
-        <p>Its terminal says why.</p>
-      </div>
-      <p class="actions">
-        <a class="button" href="${address(view, 'done', id)}">See what became of it</a>
-      </p>`,
-  }
 }
 
 /** Which server made each form, and which received it: kept in the cycle as the transfer went along. */

@@ -1,10 +1,10 @@
-/** A transfer that cannot go on as it was asked to: what each code of a `CycleError` means here, and the way on. */
+/** Transfers that do not go on as they were asked to: what each code of a `CycleError` means here, and the way on. */
 import type { CycleError, CycleErrorCode } from 'holdfast/cycle'
 
 import type { Entry } from '../server/ledger.ts'
 import { BLANK, money, type Transfer } from '../transfer.ts'
 import { chip } from './chip.ts'
-import { quietForm } from './forms.ts'
+import { quietForm, stepForm } from './forms.ts'
 import { html, trusted, type Html } from './html.ts'
 import { address, type Page, type View } from './view.ts'
 import { clockTime, timesWords } from './words.ts'
@@ -45,6 +45,45 @@ export function troublePage(view: View, trouble: Trouble): Page {
       </div>
       ${more}
       <p class="actions">${wayOn}</p>`,
+  }
+}
+
+/** The final step has begun, and there is no outcome. Asking for it is sending the form again. */
+export function unsettledPage(view: View, cycle: Transfer): Page {
+  const { id, status } = cycle
+  const running = status === 'running'
+  return {
+    path: 'confirm',
+    title: running ? 'Being carried out' : 'No outcome',
+    step: 'confirm',
+    cycle: { id, words: running ? 'its end is running' : status },
+    ...(running && { again: 2 }),
+    body: html`<p class="lead">
+        ${
+          running
+            ? 'A server is carrying your transfer out. This page asks again every two seconds.'
+            : 'Your transfer was confirmed, and its end was begun. It did not come to an outcome.'
+        }
+      </p>
+      <p>Send the form again without fear: whoever is late gets the outcome, and nothing is carried out twice.</p>
+      ${stepForm(view, cycle, 'confirm', [], 'Ask for the outcome')}`,
+  }
+}
+
+/** The application itself failed. */
+export function brokenPage(view: View, id: string | undefined): Page {
+  return {
+    path: '',
+    title: 'Something broke',
+    status: 500,
+    cycle: { id, words: 'not known' },
+    body: html`<div class="notice bad" role="alert">
+        <p><strong>Server ${view.server} could not do what you asked.</strong></p>
+        <p>Its terminal says why.</p>
+      </div>
+      <p class="actions">
+        <a class="button" href="${address(view, 'done', id)}">See what became of it</a>
+      </p>`,
   }
 }
 

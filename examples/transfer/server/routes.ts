@@ -6,8 +6,9 @@
 import type { Sessions } from 'holdfast'
 import { Router, type Request, type RequestHandler } from 'express'
 
-import { donePage, unsettledPage } from '../pages/done.ts'
+import { donePage } from '../pages/done.ts'
 import { amountPage, confirmPage, detailsPage, signInPage } from '../pages/forms.ts'
+import { unsettledPage } from '../pages/troubles.ts'
 import type { Page, View } from '../pages/view.ts'
 import { SIGNED_OUT, whySignedOut } from '../pages/words.ts'
 import { BLANK, type Leg, type Transfer, type TransferKind, type Visit } from '../transfer.ts'

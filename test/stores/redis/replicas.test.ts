@@ -11,8 +11,9 @@ const MARKER = endedMarker('revoked')
 async function pair(): Promise<{ primary: RedisServer; replica: RedisServer }> {
   const primary = await server('--repl-diskless-sync-delay', '0')
   const replica = await server('--replicaof', '127.0.0.1', String(primary.port))
-  // By the primary's word: it counts a replica only once that has confirmed for the first time.
-  const linked = async () => (await primary.cli('info', 'replication')).includes('state=online')
+  // By the primary's word, which counts a replica only once that has confirmed something.
+  await primary.cli('set', 'something', 'to confirm')
+  const linked = async () => /state=online,offset=[1-9]/.test(await primary.cli('info', 'replication'))
   await vi.waitUntil(linked, 10_000)
   return { primary, replica }
 }

@@ -20,6 +20,7 @@ import type {
   StoreStats,
   StoreWatcher,
   Swap,
+  Tracked,
 } from './store.ts'
 
 /** Milliseconds that a store which keeps the deadline itself has to say so: it knows better whether a write was sent. */
@@ -92,6 +93,15 @@ export class GuardedStore implements Store {
 
   load(selector: Selector): Awaitable<RecordBytes | undefined> {
     return this.#call('load', this.reads, 'no', () => this.#store.load(selector))
+  }
+
+  /** Whether changes of what was read can be told of. */
+  get tracks(): boolean {
+    return this.#store.loadTracked !== undefined
+  }
+
+  async loadTracked(selector: Selector): Promise<Tracked> {
+    return this.#call('load', this.reads, 'no', () => this.#loadTracked(selector))
   }
 
   remaining(selector: Selector): Awaitable<number | undefined> {
@@ -248,6 +258,11 @@ export class GuardedStore implements Store {
     const silent = breaker.answers === answers && performance.now() - begun >= this.#deadline / 2
     if (ours instanceof StoreUnavailableError) breaker.failed(ours, silent)
     return ours
+  }
+
+  async #loadTracked(selector: Selector): Promise<Tracked> {
+    if (this.#store.loadTracked !== undefined) return this.#store.loadTracked(selector)
+    return { found: await this.#store.load(selector), tracked: false }
   }
 
   /** What a page needs of the store: a look-up, and the epoch. */

@@ -45,10 +45,20 @@ export type Swap =
 export const DONE: Swap = Object.freeze({ done: true, durable: true })
 export const UNCONFIRMED: Swap = Object.freeze({ done: true, durable: false })
 
-/** Is told what a store notices by itself. */
+/** Is told what a store notices by itself. The last two: where `loadTracked` is asked. */
 export interface StoreWatcher {
   /** Another server answers from now on, or the same one without its memory: acknowledged writes may be gone. */
   replaced(): void
+  /** What `loadTracked` answered for the selector is not there any more, or may not be. */
+  changed?(selector: Selector): void
+  /** Changes of what was answered as tracked so far may not be told of: all of it may be old. */
+  untracked?(): void
+}
+
+/** What stood under a selector. `tracked`: the watcher is told, once, when that changes, or `untracked`. */
+export interface Tracked {
+  readonly found: RecordBytes | undefined
+  readonly tracked: boolean
 }
 
 /** Some bytes of a record, and where they stand. */
@@ -102,6 +112,12 @@ export interface Store {
 
   /** The value under the selector: a live record, an ended marker, or `undefined` where there is neither. An expired value is absent. */
   load(selector: Selector): Awaitable<RecordBytes | undefined>
+
+  /**
+   * As `load`, and has the watcher told of the next change, whoever makes it. The news may come before this answer does. A
+   * store that cannot tell has no such method; one that cannot at the moment answers `tracked: false`.
+   */
+  loadTracked?(selector: Selector): Promise<Tracked>
 
   /** Milliseconds until the value under the selector expires; `undefined` where there is none. */
   remaining(selector: Selector): Awaitable<number | undefined>

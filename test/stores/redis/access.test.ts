@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { OptionsError, StoreUnavailableError } from '../../../src/errors.ts'
 import { type Certificates, makeCertificates } from '../../support/certificates.ts'
-import type { RedisServer } from '../../support/redis-server.ts'
+import { freePort, type RedisServer } from '../../support/redis-server.ts'
 import { failure, LONG, newSelector, openStore, record, server, store } from './fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-access-'))
@@ -25,8 +25,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 /** A server that talks TLS on a port of its own. Answers the port. */
 async function tlsServer({ ca, cert, key }: Certificates, clients: 'yes' | 'no' = 'no'): Promise<number> {
   const redis = await server('--tls-ca-cert-file', ca, '--tls-cert-file', cert, '--tls-key-file', key)
-  const port = redis.port > 19_000 ? redis.port - 9_000 : redis.port + 20_000
-  await redis.cli('config', 'set', 'tls-auth-clients', clients, 'tls-port', String(port))
+  const port = await freePort()
+  expect(await redis.cli('config', 'set', 'tls-auth-clients', clients, 'tls-port', String(port))).toBe('OK')
   return port
 }
 

@@ -6,8 +6,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 
 import { endedMarker, isEnded } from '../../src/core/record.ts'
 import { DONE, type Store } from '../../src/core/store.ts'
+import { OptionsError } from '../../src/errors.ts'
 import { LONG, newSelector, record, version } from '../stores/redis/fixture.ts'
 import { startTraffic, type Traffic } from '../stores/redis/traffic.ts'
+import { startRedisServer } from '../support/redis-server.ts'
 import { type Cluster, type ClusterNode, startCluster } from '../support/redis-cluster.ts'
 
 const DEADLINE = 1_000
@@ -173,6 +175,35 @@ describe('a node', () => {
     const url = `redis+cluster://127.0.0.1:${replica.port},127.0.0.1:${before.port}`
     const { traffic } = await open({ url })
     expect((await traffic.stop()).failures).toEqual([])
+  })
+})
+
+describe('a cluster', () => {
+  it('that lets nobody in of that name ends open at once, with an OptionsError', async () => {
+    const store = redisStore({ url: redis.url, username: 'nobody', password: 'wrong' })
+    onTestFinished(() => store.close())
+    const begun = performance.now()
+    const error: unknown = await store.open().catch((cause: unknown) => cause)
+    expect(error).toBeInstanceOf(OptionsError)
+    expect(String(error)).toContain('WRONGPASS')
+    expect(performance.now() - begun).toBeLessThan(500)
+  })
+
+  it('is not what a URL of one server is for, and one server is no cluster', async () => {
+    const single = redisStore({ url: `redis://127.0.0.1:${redis.nodes[0]?.port}/1`, deadline: 300 })
+    onTestFinished(() => single.close())
+    await expect(single.open()).rejects.toThrow(/leave it out of the URL/)
+    const first = redisStore({
+      url: `redis://127.0.0.1:${(await anotherThan(await redis.primaryOf('hf:#'))).port}`,
+      deadline: 300,
+    })
+    onTestFinished(() => first.close())
+    await expect(first.open()).rejects.toThrow(/redis\+cluster:/)
+    const one = await startRedisServer()
+    onTestFinished(() => one.stop())
+    const cluster = redisStore({ url: `redis+cluster://127.0.0.1:${one.port}`, deadline: 300 })
+    onTestFinished(() => cluster.close())
+    await expect(cluster.open()).rejects.toThrow(/redis:/)
   })
 })
 

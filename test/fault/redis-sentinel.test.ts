@@ -161,9 +161,12 @@ describe('a Sentinel', () => {
     const replica = redis.nodes.find((node) => node !== primary)
     const liar = await fakeSentinel(replica?.port ?? 0)
     const url = redis.url.replace('//', `//127.0.0.1:${liar.port},`)
+    await replica?.cli('config', 'resetstat')
     const { traffic } = await open({ url })
     expect(liar.asked).toBeGreaterThan(0)
     expect((await traffic.stop()).failures).toEqual([])
+    // Not even read from.
+    expect(await replica?.cli('info', 'commandstats')).not.toMatch(/cmdstat_(get|evalsha):calls=\d+,.*rejected_calls=0/)
   })
 
   it('that announces somebody else alone does not draw visitors away from the primary that serves', async () => {
@@ -172,8 +175,10 @@ describe('a Sentinel', () => {
     onTestFinished(() => other.stop())
     const liar = await fakeSentinel(primary.port)
     const { traffic, told } = await open({ url: redis.url.replace('//', `//127.0.0.1:${liar.port},`) })
+    const asked = liar.asked
     liar.announce(redis.name, other.port)
     await wait(1_000)
+    expect(liar.asked).toBeGreaterThan(asked)
     await traffic.flows()
     expect((await traffic.stop()).lost).toBe(0)
     expect(told.replaced).toBe(0)

@@ -119,6 +119,8 @@ function replyAdvice({ code, message }: ErrorReply): string | undefined {
   if (code === 'NOAUTH') return '(The URL needs a password.)'
   if (code === 'NOPERM' || message.startsWith(UNKNOWN_COMMAND))
     return '(The user of the URL must be allowed what the store does.)'
+  if (message.startsWith('ERR This instance has cluster support disabled'))
+    return '(The server is no node of a cluster: begin the URL with redis:, not redis+cluster:.)'
   if (code === 'MOVED') return '(The server is a node of a cluster: begin the URL with redis+cluster: then.)'
   if (/^ERR .*DB index/i.test(message)) return '(Check the database number at the end of the URL.)'
   if (/^ERR SELECT is not allowed in cluster mode/i.test(message))

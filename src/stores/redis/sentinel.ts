@@ -32,6 +32,8 @@ export class SentinelDeployment implements Deployment {
   #standing: Standing | undefined
   #outage: Outage = { since: performance.now(), cause: new Error('no Sentinel has answered yet') }
   #seeking = SEEKING_FIRST
+  /** Whether nobody served after the last round. */
+  #inVain = false
   #closed = false
 
   constructor(sentinels: SentinelsSettings, settings: ServerSettings) {
@@ -70,6 +72,7 @@ export class SentinelDeployment implements Deployment {
   }
 
   async #round(): Promise<number> {
+    if (this.#inVain && this.#current?.ready !== true) this.#sentinels.doubt()
     try {
       this.#named(await this.#sentinels.primary())
       if (!this.#consider() && this.#candidate?.ready === true) await this.#weigh(this.#candidate)
@@ -77,11 +80,11 @@ export class SentinelDeployment implements Deployment {
       this.#outage = { ...this.#outage, cause: error as Error }
       this.#watcher?.changed()
     }
-    if (this.#current?.ready === true) {
+    this.#inVain = this.#current?.ready !== true
+    if (!this.#inVain) {
       this.#seeking = SEEKING_FIRST
       return this.#sentinels.listens ? LISTENING : NOT_LISTENING
     }
-    this.#sentinels.doubt()
     const pause = this.#seeking
     this.#seeking = Math.min(pause * 1.5, SEEKING_MOST)
     return pause
@@ -109,9 +112,14 @@ export class SentinelDeployment implements Deployment {
   }
 
   #fails(server: Server): void {
-    if (server !== this.#current || this.#consider()) return
-    this.#rounds.hurry()
-    this.#watcher?.changed()
+    if (this.#current === undefined) {
+      // Nobody has served yet: what is wrong with the one that was named is all there is to say.
+      this.#outage = { ...this.#outage, cause: server.outage?.cause ?? this.#outage.cause }
+      this.#watcher?.changed()
+    } else if (server === this.#current && !this.#consider()) {
+      this.#rounds.hurry()
+      this.#watcher?.changed()
+    }
   }
 
   /** Uses the one that was named where nothing speaks against it. Answers whether it did. */

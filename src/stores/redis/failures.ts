@@ -31,6 +31,9 @@ const LASTING: ReadonlySet<string> = new Set([
 
 const UNKNOWN_COMMAND = 'ERR unknown command'
 
+/** A right that is missing inside a script, as Redis 7.0 and its successors say it. What the script did before, it did. */
+const REFUSED_IN_SCRIPT = /^ERR (ACL failure in script|The user executing the script can't)/
+
 const TLS_FAILURES: ReadonlySet<string> = new Set([
   'CERT_HAS_EXPIRED',
   'CERT_NOT_YET_VALID',
@@ -69,7 +72,9 @@ export function refusalOf(failure: Error): Refusal | undefined {
 export function unavailable(where: string, failure: Error, write: boolean): StoreUnavailableError {
   const applied = write && !wasNotApplied(failure) ? 'unknown' : 'no'
   const retryAfter = failure instanceof ErrorReply && failure.code === 'OOM' ? RETRY_AFTER_FULL : 1
-  return new StoreUnavailableError(`Redis at ${where} failed: ${failure.message}`, {
+  const advice = failure instanceof ErrorReply ? replyAdvice(failure) : undefined
+  const why = advice === undefined ? failure.message : `${failure.message} ${advice}`
+  return new StoreUnavailableError(`Redis at ${where} failed: ${why}`, {
     applied,
     retryAfter,
     cause: failure,
@@ -117,7 +122,7 @@ function replyAdvice({ code, message }: ErrorReply): string | undefined {
   if (code === 'WRONGPASS' || /^ERR (invalid password|AUTH )/.test(message))
     return '(Check user and password in the URL.)'
   if (code === 'NOAUTH') return '(The URL needs a password.)'
-  if (code === 'NOPERM' || message.startsWith(UNKNOWN_COMMAND))
+  if (code === 'NOPERM' || message.startsWith(UNKNOWN_COMMAND) || REFUSED_IN_SCRIPT.test(message))
     return '(The user of the URL must be allowed what the store does.)'
   if (message.startsWith('ERR This instance has cluster support disabled'))
     return '(The server is no node of a cluster: begin the URL with redis:, not redis+cluster:.)'

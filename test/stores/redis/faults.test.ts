@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { endedMarker } from '../../../src/core/record.ts'
 import { DONE } from '../../../src/core/store.ts'
 import { OptionsError } from '../../../src/errors.ts'
+import { adviceFor } from '../../../src/stores/redis/failures.ts'
 import { ioredisLinks } from '../../../src/stores/redis/ioredis.ts'
 import { keysUnder } from '../../../src/stores/redis/keys.ts'
+import { ErrorReply } from '../../../src/stores/redis/link.ts'
 import { RedisStore } from '../../../src/stores/redis/redis-store.ts'
 import { freePort } from '../../support/redis-server.ts'
 import { eventually, failure, line, LONG, newSelector, openStore, record, server, store, version } from './fixture.ts'
@@ -152,6 +154,17 @@ describe('what no waiting mends', () => {
     }
   })
 
+  it('a user that may run scripts, and not what is in them, ends open with an OptionsError', async () => {
+    const redis = await server()
+    await redis.cli('acl', 'setuser', 'shop', 'on', '>pw', '~hf:*', '+@all', '-hget')
+    const refused = store(`redis://shop:pw@127.0.0.1:${redis.port}`)
+    await expect(refused.open()).rejects.toThrow(OptionsError)
+    await expect(refused.open()).rejects.toThrow(/must be allowed what the store does/)
+    // In the words of Redis 7.2 and Valkey.
+    const later = new ErrorReply("ERR ACL failure in script: User shop has no permissions to run the 'hget' command")
+    expect(adviceFor(later)).toContain('must be allowed what the store does')
+  })
+
   it('a database that does not exist ends open with an OptionsError, instead of using another one', async () => {
     const redis = await server('--databases', '2')
     const refused = store(`${redis.url}/7`)
@@ -185,6 +198,17 @@ describe('a user whose rights are taken away later', () => {
     expect(error.applied).toBe('no')
     expect(error.message).toContain('NOPERM')
     expect(await opened.load(newSelector())).toBeUndefined()
+  })
+
+  it('does not know what a script did that was stopped half-way: something, here', async () => {
+    const redis = await server()
+    await redis.cli('acl', 'setuser', 'shop', 'on', '>pw', '~hf:*', '+@all')
+    const opened = await openStore(`redis://shop:pw@127.0.0.1:${redis.port}`)
+    await redis.cli('acl', 'setuser', 'shop', '-zremrangebyscore')
+    const { error } = await failure(() => opened.enroll('ada', newSelector(), LONG))
+    expect(error.applied).toBe('unknown')
+    expect(error.message).toContain('must be allowed what the store does')
+    expect((await opened.roll('ada')).entries).toHaveLength(1)
   })
 
   it('I8: is told so without a selector in the message', async () => {

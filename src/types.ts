@@ -159,6 +159,16 @@ export interface Callback {
   readonly origins: readonly string[]
 }
 
+/** Bounds of the near cache. */
+export interface NearCacheOptions {
+  /** How old a record may be that serves, whether the store has told of changes or could not. Default `'2s'`, at most a minute. */
+  readonly maxAge?: Duration | undefined
+  /** Sessions that are kept. Default 100 000. */
+  readonly entries?: number | undefined
+  /** Bytes of this process's memory that they may take, about. Default 67 108 864. */
+  readonly bytes?: number | undefined
+}
+
 /** What every manager takes; see `docs/options.md`. Unknown options are an error. */
 export interface BaseOptions {
   /** At least 32 bytes each. Needed in production, and wherever the store is a server. */
@@ -197,6 +207,12 @@ export interface BaseOptions {
   readonly durability?: Durability | undefined
   /** How old a copy of a session may be that is served, to be read only, while the store does not answer. Default: none is. */
   readonly serveStale?: Duration | undefined
+  /**
+   * Whether records that this process read a moment ago may serve, where the store tells of changes: Redis does. Nobody
+   * reads behind what he was shown or wrote himself; what others changed is seen as soon as the news arrives, and at the
+   * latest after `maxAge`. Default `true`.
+   */
+  readonly nearCache?: boolean | NearCacheOptions | undefined
   /**
    * How many live sessions a user may have. `then`: what a sign-in beyond that does, which is to end the user's oldest by
    * sign-in (`'end-oldest'`, the default), or to throw a `LimitError` with status 409 (`'refuse'`). Default: no limit.
@@ -238,6 +254,23 @@ export interface EndsStats {
   readonly givenUp: number
 }
 
+/** What the near cache has done since the manager was made. */
+export interface NearCacheStats {
+  /** Sessions that are kept now, and the bytes that they take. */
+  readonly entries: number
+  readonly bytes: number
+  /** Requests that were served from it. */
+  readonly hits: number
+  /** Requests that waited for another's read of the same session. */
+  readonly joined: number
+  /** Reads of the store. */
+  readonly reads: number
+  /** Those of them whose changes the store could not tell of. */
+  readonly untracked: number
+  /** How often everything was dropped, because news may have been lost. */
+  readonly flushed: number
+}
+
 /** What the CSRF check found, by reason. `docs/csrf.md` says how to read it. */
 export interface CsrfStats {
   /** Requests that were judged: those that may change something. */
@@ -267,6 +300,8 @@ export interface SessionsStats {
   readonly stale: number
   /** How often the store was found to have lost what it acknowledged: it had an older version of a session than a browser was shown. */
   readonly lostWrites: number
+  /** `undefined` where there is no near cache. */
+  readonly nearCache: NearCacheStats | undefined
   readonly breakers: { readonly reads: BreakerStats; readonly writes: BreakerStats }
   readonly ends: EndsStats
 }

@@ -37,6 +37,8 @@ export interface Guarding {
   readonly answersAgain: () => void
   /** Called when the marker of an ended visit was put in place. */
   readonly ended: (selector: Selector, marker: RecordBytes, ttl: number) => void
+  /** Called before a record is written, and again when that is over, whatever came of it. */
+  readonly writing: (selector: Selector) => void
 }
 
 /** A call that waits for its answer. `answers`: how many its breaker had counted when it was made. */
@@ -57,16 +59,18 @@ export class GuardedStore implements Store {
   readonly #store: Store
   readonly #deadline: number
   readonly #ended: Guarding['ended']
+  readonly #writing: Guarding['writing']
   #opening: Promise<void> | undefined
   #opened = false
 
-  constructor(store: Store, { deadline, log, answersAgain, ended }: Guarding) {
+  constructor(store: Store, { deadline, log, answersAgain, ended, writing }: Guarding) {
     this.kind = store.kind
     this.steady = store.steady === true
     this.mayLose = store.mayLose === true
     this.#store = store
     this.#deadline = deadline
     this.#ended = ended
+    this.#writing = writing
     const settings = { store: store.kind, log }
     this.reads = new Breaker({ ...settings, calls: 'reads', probe: () => this.#probeReads(), closed: answersAgain })
     this.writes = new Breaker({
@@ -109,7 +113,7 @@ export class GuardedStore implements Store {
   }
 
   create(selector: Selector, record: RecordBytes, ttl: number, durability?: Durability): Awaitable<Swap> {
-    return this.#call('create', this.writes, 'unknown', () => this.#store.create(selector, record, ttl, durability))
+    return this.#write('create', selector, () => this.#store.create(selector, record, ttl, durability))
   }
 
   replace(
@@ -119,15 +123,11 @@ export class GuardedStore implements Store {
     ttl: number,
     durability?: Durability,
   ): Awaitable<Swap> {
-    return this.#call('replace', this.writes, 'unknown', () =>
-      this.#store.replace(selector, version, record, ttl, durability),
-    )
+    return this.#write('replace', selector, () => this.#store.replace(selector, version, record, ttl, durability))
   }
 
   patch(selector: Selector, expected: Span, written: Span, ttl: number, durability?: Durability): Awaitable<Patched> {
-    return this.#call('patch', this.writes, 'unknown', () =>
-      this.#store.patch(selector, expected, written, ttl, durability),
-    )
+    return this.#write('patch', selector, () => this.#store.patch(selector, expected, written, ttl, durability))
   }
 
   touch(selector: Selector, ttl: number): Awaitable<'touched' | 'absent' | 'ended'> {
@@ -135,7 +135,7 @@ export class GuardedStore implements Store {
   }
 
   end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Awaitable<Swap> {
-    const ending = this.#call('end', this.writes, 'unknown', () => this.#store.end(selector, marker, ttl, condition))
+    const ending = this.#write('end', selector, () => this.#store.end(selector, marker, ttl, condition))
     const noted = (swap: Swap): Swap => {
       if (swap.done) this.#ended(selector, marker, ttl)
       return swap
@@ -193,6 +193,15 @@ export class GuardedStore implements Store {
     await this.#within(this.#deadline, this.#store.close(), this.#asking('close', this.writes, 'no'))
   }
 
+  /** A write of the record itself. */
+  #write<Answer>(operation: string, selector: Selector, ask: () => Awaitable<Answer>): Awaitable<Answer> {
+    const over = (): void => this.#writing(selector)
+    over()
+    const writing = this.#call(operation, this.writes, 'unknown', ask)
+    if (!(writing instanceof Promise)) over()
+    return writing instanceof Promise ? writing.finally(over) : writing
+  }
+
   #call<Answer>(
     operation: string,
     breaker: Breaker,
@@ -227,21 +236,26 @@ export class GuardedStore implements Store {
   #within<Answer>(deadline: number, answer: Promise<Answer>, asked: Asked): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       let late: NodeJS.Timeout | undefined = setTimeout(() => {
-        late = undefined
-        reject(this.#failure(new Error(`no answer within ${this.#deadline} ms`), asked))
+        // What came while this process itself was busy is read between the timer and the immediate.
+        setImmediate(() => {
+          if (settles()) reject(this.#failure(new Error(`no answer within ${this.#deadline} ms`), asked))
+        })
       }, deadline + MARGIN)
-      // What comes after the deadline is no answer any more, and no second failure.
+      // Whether this is the first to come. What comes after the deadline is no answer any more, and no second failure.
+      const settles = (): boolean => {
+        const first = late !== undefined
+        clearTimeout(late)
+        late = undefined
+        return first
+      }
       answer.then(
         (value) => {
-          if (late === undefined) return
-          clearTimeout(late)
+          if (!settles()) return
           asked.breaker.answers++
           resolve(value)
         },
         (error: unknown) => {
-          if (late === undefined) return
-          clearTimeout(late)
-          reject(this.#failure(error, asked))
+          if (settles()) reject(this.#failure(error, asked))
         },
       )
     })

@@ -2,12 +2,12 @@
 import * as channels from '../telemetry/channels.ts'
 import type { Log } from '../types.ts'
 import { BoundedMap } from './bounded-map.ts'
+import type { Standing } from './commits.ts'
 import { floorOf } from './floor.ts'
 import type { Presented } from './presented.ts'
-import { counterOf, isEnded } from './record.ts'
 import type { Services } from './services.ts'
 import { handleOf } from './session-id.ts'
-import type { RecordBytes, Selector } from './store.ts'
+import type { Selector } from './store.ts'
 
 /** Between two warnings, in milliseconds. */
 const QUIET_FOR = 60_000
@@ -49,14 +49,15 @@ export function noticeLoss(
   { lostWrites, clock }: Services,
   { floors }: Presented,
   selector: Selector,
-  bytes: RecordBytes | undefined,
+  standing: Standing,
 ): void {
   if (lostWrites === undefined || floors.length === 0) return
   const floor = floorOf(floors, selector)
   if (floor === undefined) return
-  if (bytes === undefined) {
-    if (clock.now() < floor.stands) lostWrites.noticed(selector, floor.epoch, floor.version, 0)
-  } else if (!isEnded(bytes) && counterOf(bytes) < floor.version) {
-    lostWrites.noticed(selector, floor.epoch, floor.version, counterOf(bytes))
+  if ('record' in standing) {
+    const { counter } = standing.record
+    if (counter < floor.version) lostWrites.noticed(selector, floor.epoch, floor.version, counter)
+  } else if (standing.gone === 'absent' && clock.now() < floor.stands) {
+    lostWrites.noticed(selector, floor.epoch, floor.version, 0)
   }
 }

@@ -5,6 +5,7 @@ import { OptionsError } from '../errors.ts'
 import type { BaseOptions, Callback, CsrfMode, Limits, Log, Secrets } from '../types.ts'
 import { milliseconds } from './duration.ts'
 import type { Timers } from './expiry.ts'
+import type { NearCacheBounds } from './near-cache.ts'
 import type { Durability } from './store.ts'
 import type { UserLimit } from './user-limit.ts'
 
@@ -27,6 +28,8 @@ export interface Settings {
   readonly durability: Durability
   /** `undefined`: nothing stale is served. */
   readonly serveStale: number | undefined
+  /** `undefined`: every request reads the store. */
+  readonly nearCache: NearCacheBounds | undefined
   readonly limits: Readonly<Record<keyof Limits, number>>
   readonly log: Log
   readonly now: (() => number) | undefined
@@ -58,6 +61,7 @@ export const DEFAULTS = {
   maxPerUser: undefined,
   durability: 'primary',
   serveStale: undefined,
+  nearCache: true,
   limits: {
     recordSize: 65_536,
     depth: 32,
@@ -102,6 +106,7 @@ export function resolveOptions(given: Given): Settings {
     maxPerUser: options.maxPerUser === undefined ? undefined : Object.freeze(checkMaxPerUser(options.maxPerUser)),
     durability: oneOf('durability', options.durability, DURABILITIES),
     serveStale: options.serveStale === undefined ? undefined : milliseconds('serveStale', options.serveStale),
+    nearCache: checkNearCache(options.nearCache),
     limits: Object.freeze(checkLimits(options.limits)),
     log: checkLog(options.log),
     now: optionalFunction('now', options.now) as (() => number) | undefined,
@@ -232,6 +237,34 @@ function checkMaxPerUser(given: unknown): UserLimit {
       `maxPerUser must be a whole number from 1 to ${PER_USER_MOST}, or { most, then }.`,
     )
   return { most, beyond: oneOf('maxPerUser.then', beyond, ['end-oldest', 'refuse']) }
+}
+
+const NEAR_CACHE = { maxAge: '2s', entries: 100_000, bytes: 67_108_864 } as const
+/** Bounds of its bounds. A session that ended elsewhere may be served for so long, where its end could not be told of. */
+const NEAR_AGE_MOST = 60_000
+const NEAR_LEAST = { entries: 16, bytes: 65_536 } as const
+const NEAR_MOST = { entries: 10_000_000, bytes: 17_179_869_184 } as const
+
+function checkNearCache(given: unknown): NearCacheBounds | undefined {
+  if (given === false) return undefined
+  const asked = (given === true ? {} : given) as Partial<Record<keyof NearCacheBounds, never>>
+  refuseUnknown('nearCache.', asked, NEAR_CACHE)
+  const bounds = { ...NEAR_CACHE, ...defined(asked) }
+  const maxAge = milliseconds('nearCache.maxAge', bounds.maxAge)
+  if (maxAge > NEAR_AGE_MOST)
+    throw new OptionsError(
+      'nearCache.maxAge',
+      'nearCache.maxAge must be at most a minute: it bounds how old a read may be.',
+    )
+  for (const bound of ['entries', 'bytes'] as const) {
+    const [value, least, most] = [bounds[bound], NEAR_LEAST[bound], NEAR_MOST[bound]]
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new OptionsError(
+        `nearCache.${bound}`,
+        `nearCache.${bound} must be a whole number from ${least} to ${most}.`,
+      )
+  }
+  return Object.freeze({ ...bounds, maxAge })
 }
 
 const LIMIT_MOST: Readonly<Record<keyof Limits, number>> = {

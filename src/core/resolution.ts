@@ -1,10 +1,12 @@
 /** Which of the ids that a browser brought is its session. The highest rank with a live record is. */
 import * as channels from '../telemetry/channels.ts'
-import { standingOf as bytesStanding, type Gone } from './commits.ts'
+import { standingOf as standingIn, type Gone, type Standing } from './commits.ts'
 import type { GenuineId } from './cookie.ts'
 import { isOver } from './expiry.ts'
+import { floorOf } from './floor.ts'
 import type { LiveRecord } from './live-record.ts'
 import { noticeLoss } from './lost-writes.ts'
+import type { Looked, NearCache } from './near-cache.ts'
 import { endedMarker, versionOf } from './record.ts'
 import type { Presented } from './presented.ts'
 import type { Services } from './services.ts'
@@ -57,12 +59,13 @@ type Judged = Live | 'over' | 'detached' | 'stolen'
 interface Known {
   readonly selector: Selector
   readonly found: Judged
-  readonly bytes: RecordBytes | undefined
+  readonly standing: Standing
 }
 
 /**
- * Finds the session of a request. Asks the store once for each selector at most; where it answers at once, and the
- * browser brought one id of a live session, so does this.
+ * Finds the session of a request. Asks the store once for each selector at most; where it, or the near cache, answers at
+ * once, and the browser brought one id of a live session, so does this. `through`: nothing that was read before this
+ * request will do.
  */
 export function resolve(
   services: Services,
@@ -74,15 +77,51 @@ export function resolve(
   const id = sid.length + gid.length === 1 ? (sid[0] ?? gid[0]) : undefined
   if (id === undefined || presented.unknownKey || dead.has(id.selector) || services.ends.isPending(id.selector))
     return resolveEach(services, presented, dead, through)
-  const judged = (bytes: RecordBytes | undefined): Awaitable<Resolution> => {
-    noticeLoss(services, presented, id.selector, bytes)
-    const found = judge(services, id, bytes)
+  const known = services.near === undefined || through ? undefined : lookNear(services, services.near, presented, id)
+  if (known !== undefined) return known
+  const looked = ({ standing, own }: Looked): Awaitable<Resolution> => {
+    if (!own) {
+      const live = weigh(services, id, standing)
+      return typeof live === 'string' ? resolveEach(services, presented, dead, true) : live
+    }
+    noticeLoss(services, presented, id.selector, standing)
+    const found = judge(services, id, standing)
     if (typeof found !== 'string') return found
     services.copies?.forget(id.selector)
-    return resolveEach(services, presented, dead, true, { selector: id.selector, found, bytes })
+    return resolveEach(services, presented, dead, true, { selector: id.selector, found, standing })
   }
-  const loading = services.store.load(id.selector)
-  return loading instanceof Promise ? loading.then(judged) : judged(loading)
+  const looking = look(services, presented, id.selector, through)
+  return looking instanceof Promise ? looking.then(looked) : looked(looking)
+}
+
+/** The session as this process knows it from a moment ago; `undefined` where only the store can tell. */
+function lookNear(services: Services, near: NearCache, presented: Presented, id: GenuineId): Live | undefined {
+  const floor = floorOf(presented.floors, id.selector)
+  const standing = floor === undefined ? undefined : near.get(id.selector, floor.version)
+  if (standing === undefined) return undefined
+  const live = weigh(services, id, standing)
+  if (typeof live !== 'string') return live
+  // It may have been renewed since, or be over: what is to be done about that is not for a copy to say.
+  near.changed(id.selector)
+  return undefined
+}
+
+/** Reads what the store has under the selector. */
+function look(services: Services, { floors }: Presented, selector: Selector, through: boolean): Awaitable<Looked> {
+  const { near, store, standings } = services
+  if (near !== undefined) return near.look(selector, through ? undefined : floorOf(floors, selector)?.version)
+  const read = (bytes: RecordBytes | undefined): Looked => new Read(standings?.of(selector, bytes) ?? standingIn(bytes))
+  const loading = store.load(selector)
+  return loading instanceof Promise ? loading.then(read) : read(loading)
+}
+
+class Read implements Looked {
+  readonly standing: Standing
+  readonly own = true
+
+  constructor(standing: Standing) {
+    this.standing = standing
+  }
 }
 
 async function resolveEach(
@@ -136,7 +175,7 @@ export function resolveCopies(services: Services, presented: Presented): Resolut
         continue
       }
       const bytes = copies.of(id.selector)
-      const found = bytes === undefined ? undefined : judge(services, id, bytes)
+      const found = bytes === undefined ? undefined : judge(services, id, standingIn(bytes))
       if (found === undefined || typeof found === 'string') return undefined
       if (first !== undefined && first.id.selector !== id.selector) return undefined
       first = found
@@ -153,12 +192,12 @@ async function judgeOrEnd(
   known: Known | undefined,
 ): Promise<Live | 'over' | 'detached'> {
   const seen = known?.selector === id.selector ? known : undefined
-  const bytes = seen === undefined ? await services.store.load(id.selector) : seen.bytes
-  if (seen === undefined) noticeLoss(services, presented, id.selector, bytes)
-  const found = seen?.found ?? judge(services, id, bytes)
+  const standing = seen?.standing ?? standingIn(await services.store.load(id.selector))
+  if (seen === undefined) noticeLoss(services, presented, id.selector, standing)
+  const found = seen?.found ?? judge(services, id, standing)
   if (found !== 'stolen') return found
-  if (!services.settings.endOnTheft || bytes === undefined) return 'detached'
-  return endStolen(services, id, bytes)
+  if (!services.settings.endOnTheft || 'gone' in standing) return 'detached'
+  return endStolen(services, id, standing.bytes)
 }
 
 /** Ends the session whose id came back, and no other: not the one that somebody has signed in to meanwhile. */
@@ -171,7 +210,7 @@ async function endStolen(services: Services, id: GenuineId, bytes: RecordBytes):
       watchers.ended(id.selector)
       return 'over'
     }
-    const standing = bytesStanding(swap.found)
+    const standing = standingIn(swap.found)
     if (!('record' in standing)) return standing.gone === 'unreadable' ? 'detached' : 'over'
     if (standingOf(standing.record, id.hash, clock.now()) !== 'after-grace') return 'detached'
     version = versionOf(standing.bytes)
@@ -193,29 +232,34 @@ class Living implements Live {
   }
 }
 
-/** What an id leads to, given what the store has under its selector. */
-export function judge(services: Services, id: GenuineId, bytes: RecordBytes | undefined): Judged {
-  const { clock } = services
-  const standing = services.standings?.of(id.selector, bytes) ?? bytesStanding(bytes)
-  if ('gone' in standing) {
-    if (standing.gone !== 'unreadable') return 'over'
+/** What an id leads to, given what the store has under its selector. Tells of what is wrong with either. */
+export function judge(services: Services, id: GenuineId, standing: Standing): Judged {
+  const found = weigh(services, id, standing)
+  if (found === 'stolen' && 'record' in standing) suspect(services, id, standing.record)
+  if ('gone' in standing && standing.gone === 'unreadable')
     channels.unreadable.publish({ handle: handleOf(id.selector, 0), why: 'unknown format' })
-    return 'detached'
-  }
+  return found
+}
+
+/** The same, and tells nobody. */
+function weigh(services: Services, id: GenuineId, standing: Standing): Judged {
+  if ('gone' in standing) return standing.gone === 'unreadable' ? 'detached' : 'over'
   const { record } = standing
-  const now = clock.now()
+  const now = services.clock.now()
   if (overBy(services, record, now) !== undefined) return 'over'
   const by = standingOf(record, id.hash, now)
   if (by === 'current' || by === 'previous') return new Living(id, record, standing.bytes, by)
-  if (by !== 'after-grace') return 'detached'
-  suspect(services, id, record)
-  return 'stolen'
+  return by === 'after-grace' ? 'stolen' : 'detached'
 }
 
 /** Why a live record is no session any more: its time is up, or everything of its time was revoked. */
-export function overBy(services: Services, record: LiveRecord, now: number): Gone | undefined {
-  if (isOver(record, services.settings.timers, now)) return { gone: 'expired' }
-  return isBefore(record, services.heartbeat.epoch) ? { gone: 'revoked' } : undefined
+export function overBy(
+  { settings, heartbeat }: Pick<Services, 'settings' | 'heartbeat'>,
+  record: LiveRecord,
+  now: number,
+): Gone | undefined {
+  if (isOver(record, settings.timers, now)) return { gone: 'expired' }
+  return isBefore(record, heartbeat.epoch) ? { gone: 'revoked' } : undefined
 }
 
 /** Whether the visit began at or before the deployment's epoch. */

@@ -10,6 +10,7 @@ import type { Ends } from './ends.ts'
 import type { GuardedStore } from './guarded-store.ts'
 import type { Keyring } from './keyring.ts'
 import type { LostWrites } from './lost-writes.ts'
+import type { NearCache } from './near-cache.ts'
 import type { Settings } from './options.ts'
 import type { PresentedCookies } from './presented.ts'
 import type { RandomSource } from './random.ts'
@@ -32,6 +33,8 @@ export interface Services {
   readonly touches: Touches
   /** Where the store answers the same objects again. */
   readonly standings: Standings | undefined
+  /** Only where the store tells of changes. */
+  readonly near: NearCache | undefined
   readonly watchers: Watchers
   readonly ends: Ends
   /** Only where stale sessions are served. */

@@ -11,6 +11,7 @@ import { Ends } from './ends.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { createKeyring } from './keyring.ts'
 import { LostWrites } from './lost-writes.ts'
+import { NearCache, type NearCacheBounds } from './near-cache.ts'
 import type { Settings } from './options.ts'
 import { PresentedCookies } from './presented.ts'
 import { pooledRandom, type RandomSource } from './random.ts'
@@ -141,7 +142,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
   }
 
   stats(): SessionsStats {
-    const { counters, store, ends, lostWrites } = this.#services
+    const { counters, store, ends, lostWrites, near } = this.#services
     const { conflicts, dropped, unconfirmed, stale } = counters
     const csrf = counters.csrf.stats
     return {
@@ -153,6 +154,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
       unconfirmed,
       stale,
       lostWrites: lostWrites?.count ?? 0,
+      nearCache: near?.stats,
       ends: ends.stats,
       storeCommands: store.stats().commands,
       breakers: { reads: store.reads.stats, writes: store.writes.stats },
@@ -213,7 +215,9 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     // Whatever was revoked meanwhile is to be known before long.
     answersAgain: () => void heartbeat.beat().catch(() => undefined),
     ended: (selector, marker, ttl) => ends.made(selector, marker, ttl),
+    writing: (selector) => near?.changed(selector),
   })
+  const near = store.tracks && settings.nearCache !== undefined ? makeNearCache(settings.nearCache, store) : undefined
   const ends = new Ends({
     clock,
     log: settings.log,
@@ -230,6 +234,8 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
         `The session store (${bare.kind}) may have lost acknowledged writes: what was ended lately is ended again.`,
       )
     },
+    changed: (selector) => near?.changed(selector),
+    untracked: () => near?.flush(),
   })
   const copies = settings.serveStale === undefined ? undefined : makeCopies(settings, settings.serveStale, clock)
   const selectors = new Selectors(keyring, store, random)
@@ -276,12 +282,17 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     heartbeat,
     touches,
     standings: store.steady ? new Standings() : undefined,
+    near,
     watchers,
     ends,
     copies,
     counters,
     lostWrites: store.mayLose ? new LostWrites(settings.log) : undefined,
   }
+}
+
+function makeNearCache(bounds: NearCacheBounds, store: GuardedStore): NearCache {
+  return new NearCache({ ...bounds, ask: (selector) => store.loadTracked(selector) })
 }
 
 /** A copy is no activity: it serves no longer than the session would have lived without any. */

@@ -29,6 +29,7 @@ async function guarded(bare: Store = memoryStore()): Promise<{ guard: GuardedSto
     log: quiet,
     answersAgain: () => undefined,
     ended: () => undefined,
+    writing: () => undefined,
   })
   await guard.open()
   onTestFinished(() => guard.close())
@@ -247,6 +248,7 @@ describe('the breaker of the writes', () => {
       log: quiet,
       answersAgain: () => undefined,
       ended: () => undefined,
+      writing: () => undefined,
     })
     for (let call = 0; call < 10; call++)
       expect((await outcome(() => guard.load(KEY))).error).toMatchObject({ code: 'ERR_OPTIONS' })

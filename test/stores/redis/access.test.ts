@@ -118,9 +118,9 @@ describe('a password that changes', () => {
     }
     const opened = await openStore({ url: redis.url, deadline: 5_000, credentials })
     await rotate('second')
-    const waiting = wait(100).then(async () => opened.nextLease())
     await redis.cli('client', 'kill', 'type', 'normal')
-    await wait(200)
+    await expect.poll(() => asked.length, { timeout: 5_000 }).toBeGreaterThan(1)
+    const waiting = opened.nextLease()
     password = 'second'
     expect(await waiting).toBe(1)
     expect(asked.at(-1)).toBe('second')
@@ -148,9 +148,10 @@ describe('a password that changes', () => {
     'by a function that %s: the store is unavailable within its deadline, and leaves nothing behind',
     async (_, credentials) => {
       const redis = await server()
-      const opened = store({ url: redis.url, deadline: 300, credentials })
+      const opened = store({ url: redis.url, deadline: 500, credentials })
       const { took } = await failure(() => opened.open())
-      expect(took).toBeLessThan(400)
+      // Two deadlines would be one too many; a busy machine adds to one.
+      expect(took).toBeLessThan(950)
       await opened.close()
     },
   )

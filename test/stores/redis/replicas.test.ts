@@ -1,8 +1,9 @@
 /** Writes that a replica confirms, on real servers. */
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { endedMarker } from '../../../src/core/record.ts'
 import { DONE, UNCONFIRMED } from '../../../src/core/store.ts'
+import { ask, until } from '../../support/asking.ts'
 import type { RedisServer } from '../../support/redis-server.ts'
 import { LONG, newSelector, openStore, record, server, version } from './fixture.ts'
 
@@ -12,9 +13,10 @@ async function pair(): Promise<{ primary: RedisServer; replica: RedisServer }> {
   const primary = await server('--repl-diskless-sync-delay', '0')
   const replica = await server('--replicaof', '127.0.0.1', String(primary.port))
   // By the primary's word, which counts a replica only once that has confirmed something.
-  await primary.cli('set', 'something', 'to confirm')
-  const linked = async () => /state=online,offset=[1-9]/.test(await primary.cli('info', 'replication'))
-  await vi.waitUntil(linked, 10_000)
+  await until('a replica that confirms', async () => {
+    await ask(primary, 'set', 'something', 'to confirm')
+    return /state=online,offset=[1-9]/.test(await ask(primary, 'info', 'replication'))
+  })
   return { primary, replica }
 }
 

@@ -161,7 +161,8 @@ async function resolveEach(
 
 /**
  * The session of a request as far as copies tell, for when the store cannot be asked. `undefined`: they do not, because
- * an id came that may be good and has no copy, or because the copy says anything but that it is.
+ * an id came that may be good and has no copy, because the copy says anything but that it is, or because its browser was
+ * shown a later version.
  */
 export function resolveCopies(services: Services, presented: Presented): Resolution | undefined {
   const { copies, ends } = services
@@ -177,6 +178,7 @@ export function resolveCopies(services: Services, presented: Presented): Resolut
       const bytes = copies.of(id.selector)
       const found = bytes === undefined ? undefined : judge(services, id, standingIn(bytes))
       if (found === undefined || typeof found === 'string') return undefined
+      if (found.record.counter < (floorOf(presented.floors, id.selector)?.version ?? 0)) return undefined
       if (first !== undefined && first.id.selector !== id.selector) return undefined
       first = found
     }

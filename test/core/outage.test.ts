@@ -31,9 +31,9 @@ afterEach(() => {
 })
 
 /** Ada has signed in on the first server. */
-async function world(options: BaseOptions = {}): Promise<World> {
+async function world(options: BaseOptions = {}, kind: { readonly mayLose?: true } = {}): Promise<World> {
   const clock = testClock()
-  const bare = memoryStore({ now: clock.now })
+  const bare = Object.assign(memoryStore({ now: clock.now }), kind)
   const store = faultyStore(bare)
   const lines: World['lines'] = []
   const log = {
@@ -412,6 +412,23 @@ describe('serveStale', () => {
   it('serves what this process wrote last, not what it read before', async () => {
     const { servers, store, browser } = await world({ serveStale: '5m' })
     await ask(servers[0], browser, (session) => (session.data['cart'] as string[]).push('pear'))
+    store.faults = DOWN
+    expect(await ask(servers[0], browser, (session) => session.data)).toMatchObject({
+      result: { cart: ['apple', 'pear'] },
+    })
+  })
+
+  it('serves nothing older than what the browser was shown by another server', async () => {
+    const { servers, store, browser } = await world({ serveStale: '5m' }, { mayLose: true })
+    const before = browser.copy()
+    await browser.visit(servers[1], (session) => void (session.data['cart'] = ['apple', 'pear']), 'POST')
+    store.faults = DOWN
+    expect((await ask(servers[0], browser, whoIs)).error).toMatchObject(unavailable)
+    // Who was not shown the change has the copy: another answer of the same page, on its way.
+    expect(await ask(servers[0], before, whoIs)).toMatchObject({ result: ['stale', 'ada'] })
+    store.faults = {}
+    await vi.advanceTimersByTimeAsync(2_100)
+    await ask(servers[0], browser, whoIs)
     store.faults = DOWN
     expect(await ask(servers[0], browser, (session) => session.data)).toMatchObject({
       result: { cart: ['apple', 'pear'] },

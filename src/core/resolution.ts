@@ -100,10 +100,8 @@ function lookNear(services: Services, near: NearCache, presented: Presented, id:
   const standing = floor === undefined ? undefined : near.get(id.selector, floor.version)
   if (standing === undefined) return undefined
   const live = weigh(services, id, standing)
-  if (typeof live !== 'string') return live
   // It may have been renewed since, or be over: what is to be done about that is not for a copy to say.
-  near.changed(id.selector)
-  return undefined
+  return typeof live === 'string' ? undefined : live
 }
 
 /** Reads what the store has under the selector. */

@@ -14,6 +14,7 @@ import type {
   StoreStats,
   StoreWatcher,
   Swap,
+  Tracked,
 } from '../core/store.ts'
 import { StoreUnavailableError } from '../errors.ts'
 
@@ -59,12 +60,16 @@ class Faulty implements FaultyStore {
   #asked: StoreOperation[] = []
   #done: StoreOperation[] = []
   faults: Faults
+  /** Where the store has it. */
+  readonly loadTracked?: (selector: Selector) => Promise<Tracked>
 
   constructor(store: Store, faults: Faults) {
     this.kind = store.kind
     this.mayLose = store.mayLose === true
     this.#store = store
     this.faults = faults
+    const load = store.loadTracked?.bind(store)
+    if (load !== undefined) this.loadTracked = async (selector) => this.#call('loadTracked', () => load(selector))
   }
 
   get asked(): readonly StoreOperation[] {

@@ -8,7 +8,7 @@
  */
 import type { StoreUnavailableError } from '../../errors.ts'
 import { Deadlines } from './deadlines.ts'
-import type { Deployment, DeploymentWatcher, Route } from './deployment.ts'
+import type { Channel, Deployment, DeploymentWatcher, Route } from './deployment.ts'
 import { adviceFor, refusalOf, unavailable } from './failures.ts'
 import { type Command, ErrorReply, NotSentError, type Reply } from './link.ts'
 
@@ -35,18 +35,32 @@ export interface Confirmed {
   readonly durable: boolean
 }
 
+/** What a read found, and whether its next change is told of. */
+export interface TrackedReply {
+  readonly reply: Reply
+  readonly tracked: boolean
+}
+
+/** What is asked besides the answer: that replicas confirm a write, or that the next change of what is read is told of. */
+type Wish = 'none' | 'confirm' | 'track'
+
+/** What is told to those who do not wait. */
+export type Noticed = Omit<DeploymentWatcher, 'changed'>
+
 interface Call {
   readonly request: Request
-  readonly resolve: (reply: Reply, durable: boolean) => void
+  /** `granted`: whether the wish was fulfilled. */
+  readonly resolve: (reply: Reply, granted: boolean) => void
   readonly reject: (error: StoreUnavailableError) => void
-  /** Whether replicas are to confirm it. */
-  readonly confirm: boolean
+  readonly wish: Wish
   command: Command
   /** Whether it has gone out and nobody has said that it was refused. */
   sent: boolean
   /** Where it went last, and how many answers had come from there. */
   route: Route | undefined
   answersThen: number
+  /** How changes of what it read there are told of, if they are. */
+  channel: Channel | undefined
   /** The server's answer, while replicas have not confirmed yet. */
   answer: Reply | undefined
   refusals: number
@@ -70,13 +84,17 @@ export class Calls {
   #closed = false
   #idle: (() => void) | undefined
 
-  /** Begins to connect. `replaced` is called when acknowledged writes may be gone. */
-  constructor(deployment: Deployment, settings: CallsSettings, replaced: () => void = () => undefined) {
+  /** Begins to connect. `told` is told what the deployment notices by itself. */
+  constructor(deployment: Deployment, settings: CallsSettings, told: Partial<Noticed> = {}) {
     this.#deployment = deployment
     this.#settings = settings
     this.#calls = new Deadlines(settings.deadline, (call) => this.#expired(call))
-    const watcher: DeploymentWatcher = { changed: () => this.#changed(), replaced }
-    deployment.start(watcher)
+    deployment.start({
+      changed: () => this.#changed(),
+      replaced: () => told.replaced?.(),
+      keyChanged: (key) => told.keyChanged?.(key),
+      untracked: () => told.untracked?.(),
+    })
   }
 
   /** Commands sent so far for those who called. */
@@ -86,13 +104,20 @@ export class Calls {
 
   /** Asks Redis. Rejects with a `StoreUnavailableError`, at the latest at the deadline. */
   call(request: Request): Promise<Reply> {
-    return new Promise((resolve, reject) => this.#begin(request, false, resolve, reject))
+    return new Promise((resolve, reject) => this.#begin(request, 'none', resolve, reject))
   }
 
   /** The same, and asks the replicas too: not durable is what too few of them confirmed within the deadline. */
   confirmed(request: Request): Promise<Confirmed> {
     return new Promise((resolve, reject) =>
-      this.#begin(request, true, (reply, durable) => resolve({ reply, durable }), reject),
+      this.#begin(request, 'confirm', (reply, durable) => resolve({ reply, durable }), reject),
+    )
+  }
+
+  /** The same of a read, whose next change is told of where that is possible now. */
+  tracked(request: Request): Promise<TrackedReply> {
+    return new Promise((resolve, reject) =>
+      this.#begin(request, 'track', (reply, tracked) => resolve({ reply, tracked }), reject),
     )
   }
 
@@ -105,7 +130,7 @@ export class Calls {
     await this.#deployment.close()
   }
 
-  #begin(request: Request, confirm: boolean, resolve: Call['resolve'], reject: Call['reject']): void {
+  #begin(request: Request, wish: Wish, resolve: Call['resolve'], reject: Call['reject']): void {
     const route = this.#deployment.route(request.key)
     const refusal = this.#refusal(request, route)
     if (refusal !== undefined) return reject(unavailable(this.#deployment.where, refusal, request.write))
@@ -113,12 +138,13 @@ export class Calls {
       request,
       resolve,
       reject,
-      confirm,
+      wish,
       // A script whose name is not known would wait for the confirmations of others before it can be sent whole.
-      command: confirm ? (request.unknownScript ?? request.command) : request.command,
+      command: wish === 'confirm' ? (request.unknownScript ?? request.command) : request.command,
       sent: false,
       route: undefined,
       answersThen: 0,
+      channel: undefined,
       answer: undefined,
       refusals: 0,
       refusal: undefined,
@@ -150,14 +176,15 @@ export class Calls {
 
   #send(call: Call, route: Route): void {
     call.route = route
-    if (call.confirm) return this.#confirm(call, route)
+    if (call.wish === 'confirm') return this.#confirm(call, route)
     call.answersThen = route.answers
     call.sent = true
+    call.channel = call.wish === 'track' ? route.track?.() : undefined
     this.#commands += 1
     route.send(call.command).then(
       (reply) => {
         route.heard()
-        if (this.#settle(call)) call.resolve(reply, true)
+        if (this.#settle(call)) call.resolve(reply, call.channel?.tells(reply) === true)
       },
       (error: Error) => {
         if (error instanceof ErrorReply) route.heard()
@@ -234,8 +261,8 @@ export class Calls {
     else if (call.sent) this.#reject(call, new Error(`no answer within ${this.#settings.deadline} ms`))
     else this.#reject(call, call.refusal ?? notConnected(this.#deployment.outage(call.request.key).cause))
     this.#noteIdle()
-    const { route, sent, confirm } = call
-    if (sent && !confirm && route?.answers === call.answersThen) route.silent()
+    const { route, sent, wish } = call
+    if (sent && wish !== 'confirm' && route?.answers === call.answersThen) route.silent()
   }
 
   #fail(call: Call, error: Error): void {

@@ -202,6 +202,8 @@ export class Cluster implements Deployment {
     const server = new Server(endpoint, this.#settings, {
       serves: (_, standing) => this.#serves(node, standing),
       fails: () => this.#fails(),
+      keyChanged: (key) => this.#watcher?.keyChanged(key),
+      untracked: () => this.#watcher?.untracked(),
     })
     const node: Node = { server, standing: undefined, successor: false, keptUntil: 0 }
     this.#nodes.set(name, node)

@@ -31,6 +31,18 @@ export const REPLICATED_COMMANDS: readonly string[] = ['wait']
 /** And of the nodes of a cluster. */
 export const CLUSTER_COMMANDS: readonly string[] = ['asking', 'cluster|slots']
 
+/** And of servers that are to tell of changes. */
+export const TRACKING_COMMANDS: readonly string[] = [
+  'client|getredir',
+  'client|id',
+  'client|tracking',
+  'ping',
+  'subscribe',
+]
+
+/** The channel on which a server tells of changes, in the words of RESP2. */
+export const INVALIDATION_CHANNEL = '__redis__:invalidate'
+
 /** What it asks of a Sentinel. */
 export const SENTINEL_COMMANDS: readonly string[] = [
   'client|setname',

@@ -5,6 +5,7 @@
  */
 import type { Outage } from './line.ts'
 import type { Command, ErrorReply, Reply } from './link.ts'
+import type { TrackingWatcher } from './tracking.ts'
 
 /** A write that replicas are to confirm, and its caller's side of what becomes of it. */
 export interface ConfirmedWrite {
@@ -21,6 +22,12 @@ export interface ConfirmedWrite {
   failed(error: Error): void
 }
 
+/** The way on which changes of what was read somewhere are told of. */
+export interface Channel {
+  /** Whether a change of what was answered is: asked when the answer is there. */
+  tells(reply: Reply): boolean
+}
+
 /** Where commands go. */
 export interface Route {
   /** How many answers came from there: a call that has none while the number stays has met a silent server. */
@@ -31,12 +38,14 @@ export interface Route {
   silent(): void
   /** Sends a command now, once. Rejects as a `Link` does. */
   send(command: Command): Promise<Reply>
+  /** How changes of what is sent for now are told of; `undefined` while they are not. Without it they never are. */
+  track?(): Channel | undefined
   /** Sends a write as soon as others' confirmations are in, and asks the replicas. */
   confirm(write: ConfirmedWrite): void
 }
 
-/** Is told what calls that wait have to know. */
-export interface DeploymentWatcher {
+/** Is told what calls that wait, and those who keep what they read, have to know. */
+export interface DeploymentWatcher extends TrackingWatcher {
   /** Somebody else may be asked from now on, or nobody any more. */
   changed(): void
   /** Another server answers than before, or the same one without its memory: acknowledged writes may be gone. */

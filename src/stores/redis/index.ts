@@ -1,5 +1,6 @@
 /** `holdfast/redis`: sessions in Redis or Valkey, which all servers share: one server, one that Sentinels name, or a cluster. */
 import type { Store } from '../../core/store.ts'
+import type { Deployment } from './deployment.ts'
 import { ioredisLinks } from './ioredis.ts'
 import { keysUnder } from './keys.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './options.ts'
@@ -27,8 +28,9 @@ export type { OwnClient } from './voice.ts'
 export function redisStore(options: string | RedisStoreOptions | OwnClientOptions): Store {
   if (typeof options === 'object' && 'client' in options) {
     const { deployment, use } = resolveOwnClient(options)
-    return new RedisStore(keysUnder(use.prefix), use, async () => deployment)
+    return new RedisStore(keysUnder(use.prefix), use, async () => deployment, false)
   }
   const settings = resolveRedisOptions(options)
-  return new RedisStore(keysUnder(settings.prefix), settings, async () => deploymentOf(settings, await ioredisLinks()))
+  const connect = async (): Promise<Deployment> => deploymentOf(settings, await ioredisLinks())
+  return new RedisStore(keysUnder(settings.prefix), settings, connect, true)
 }

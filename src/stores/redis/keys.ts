@@ -19,12 +19,16 @@ export const BAR = '!'
 export const LEASE_FIELD = 'lease'
 export const EPOCH_FIELD = 'epoch'
 
+const SELECTOR = /^[\w-]{24}$/
+
 export interface Keys {
   /** The one key that never expires. */
   readonly ledger: string
   record(selector: Selector): string
   user(user: string): string
   lease(lease: number): string
+  /** The selector whose record is under the key; `undefined` where it is no record's. */
+  selector(key: string): Selector | undefined
 }
 
 export function keysUnder(prefix: string): Keys {
@@ -33,5 +37,9 @@ export function keysUnder(prefix: string): Keys {
     record: (selector) => prefix + selector,
     user: (user) => `${prefix}@${user}`,
     lease: (lease) => `${prefix}#${lease}`,
+    selector: (key) => {
+      const rest = key.slice(prefix.length)
+      return key.startsWith(prefix) && SELECTOR.test(rest) ? (rest as Selector) : undefined
+    },
   }
 }

@@ -267,7 +267,7 @@ function leave(link: Link, after: number): Leaving {
 }
 
 /** Milliseconds before the next attempt: doubling up to a second, with a fifth of chance so that servers do not come all at once. */
-function backoff(attempt: number): number {
+export function backoff(attempt: number): number {
   const wait = Math.min(BACKOFF_FIRST * 2 ** Math.max(0, attempt - 1), BACKOFF_MOST)
   return Math.round(wait * (0.9 + Math.random() * 0.2))
 }

@@ -15,6 +15,7 @@ import type {
   StoreStats,
   StoreWatcher,
   Swap,
+  Tracked,
 } from '../../core/store.ts'
 import { StoreUnavailableError } from '../../errors.ts'
 import { Calls, type CallsSettings, type Confirmed, type Request } from './calls.ts'
@@ -40,9 +41,12 @@ export class RedisStore implements Store {
   #closing: Promise<void> | undefined
   #calls: Calls | undefined
   #closed = false
+  /** Where the deployment can tell of changes. */
+  readonly loadTracked?: (selector: Selector) => Promise<Tracked>
 
-  /** `connect` makes the deployment; it is called once, by `open`. */
-  constructor(keys: Keys, settings: CallsSettings, connect: () => Promise<Deployment>) {
+  /** `connect` makes the deployment; it is called once, by `open`. `tracks`: whether it can tell of changes. */
+  constructor(keys: Keys, settings: CallsSettings, connect: () => Promise<Deployment>, tracks: boolean) {
+    if (tracks) this.loadTracked = (selector) => this.#loadTracked(selector)
     this.#keys = keys
     this.#settings = settings
     this.#connect = connect
@@ -173,7 +177,24 @@ export class RedisStore implements Store {
     const deployment = await (this.#deployment ??= this.#connect())
     if (this.#closed) throw this.#notConnected()
     this.#where = deployment.where
-    this.#calls ??= new Calls(deployment, this.#settings, () => this.#watcher?.replaced())
+    this.#calls ??= new Calls(deployment, this.#settings, {
+      replaced: () => this.#watcher?.replaced(),
+      keyChanged: (key) => this.#keyChanged(key),
+      untracked: () => this.#watcher?.untracked?.(),
+    })
+  }
+
+  async #loadTracked(selector: Selector): Promise<Tracked> {
+    const key = this.#keys.record(selector)
+    if (this.#calls === undefined) throw this.#notConnected()
+    const { reply, tracked } = await this.#calls.tracked({ command: ['GET', key], key, write: false })
+    return { found: bytesOf(reply), tracked }
+  }
+
+  /** Redis also tells of keys of other kinds that our scripts have read. */
+  #keyChanged(key: string): void {
+    const selector = this.#keys.selector(key)
+    if (selector !== undefined) this.#watcher?.changed?.(selector)
   }
 
   #call(effect: Effect, name: string, key: string, ...args: string[]): Promise<Reply> {

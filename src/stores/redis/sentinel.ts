@@ -101,6 +101,8 @@ export class SentinelDeployment implements Deployment {
     this.#candidate ??= new Server(primary, this.#settings, {
       serves: (server, standing) => this.#serves(server, standing),
       fails: (server) => this.#fails(server),
+      keyChanged: (key) => this.#watcher?.keyChanged(key),
+      untracked: () => this.#watcher?.untracked(),
     })
     this.#candidate.hurry()
   }

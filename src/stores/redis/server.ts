@@ -1,9 +1,10 @@
 /** A server as calls see it: a line for all of them, and a second one for the writes that replicas are to confirm. */
 import { Confirming } from './confirming.ts'
-import type { ConfirmedWrite, Route } from './deployment.ts'
+import type { Channel, ConfirmedWrite, Route } from './deployment.ts'
 import { Line, type Outage } from './line.ts'
-import { type Command, type Endpoint, type ErrorReply, nameOf, type OpenLink, type Reply } from './link.ts'
+import { type Command, type Endpoint, ErrorReply, nameOf, type OpenLink, type Reply } from './link.ts'
 import type { Standing } from './standing.ts'
+import { Tracking, type TrackingWatcher } from './tracking.ts'
 
 export interface ServerSettings {
   readonly open: OpenLink
@@ -11,10 +12,12 @@ export interface ServerSettings {
   readonly deadline: number
   /** How many replicas must have what is to be confirmed. 0: the server's word is enough. */
   readonly replicas: number
+  /** Whether keys may come to be at another server. */
+  readonly keysMove: boolean
 }
 
 /** Is told what becomes of a server. */
-export interface ServerWatcher {
+export interface ServerWatcher extends TrackingWatcher {
   /** It serves as a primary from now on; or it goes on to, and stands otherwise than before. */
   serves(server: Server, standing: Standing): void
   /** It does not serve, for a reason that may be another one than before. */
@@ -26,6 +29,7 @@ export class Server implements Route {
   /** `host:port`, or a path. */
   readonly name: string
   readonly #line: Line
+  readonly #tracking: Tracking
   readonly #confirmingLine: Line | undefined
   readonly #confirming: Confirming | undefined
 
@@ -36,8 +40,9 @@ export class Server implements Route {
     this.#line = new Line(
       endpoint,
       { open, deadline, watchful: true },
-      { serves: (standing) => watcher.serves(this, standing), fails: () => watcher.fails(this) },
+      { serves: (standing) => this.#serves(standing, watcher), fails: () => this.#fails(watcher) },
     )
+    this.#tracking = new Tracking(endpoint, { ...settings, send: (command) => this.#ask(command) }, watcher)
     if (settings.replicas === 0) return
     this.#confirmingLine = new Line(
       endpoint,
@@ -91,6 +96,10 @@ export class Server implements Route {
     return this.#line.send(command)
   }
 
+  track(): Channel | undefined {
+    return this.#tracking.track()
+  }
+
   confirm(write: ConfirmedWrite, asking = false): void {
     if (this.#confirming === undefined) this.#sendUnconfirmed(write, asking)
     else this.#confirming.add(write, asking)
@@ -99,13 +108,36 @@ export class Server implements Route {
   /** Sends nothing more, and closes when what is under way has been answered or given up. */
   async leave(): Promise<void> {
     this.#confirming?.lost()
-    await Promise.all([this.#line.leave(), this.#confirmingLine?.leave()])
+    await Promise.all([this.#line.leave(), this.#confirmingLine?.leave(), this.#tracking.close()])
     this.#confirming?.close()
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#line.close(), this.#confirmingLine?.close()])
+    await Promise.all([this.#line.close(), this.#confirmingLine?.close(), this.#tracking.close()])
     this.#confirming?.close()
+  }
+
+  /** What is told of changes by then is old before anybody hears of the server. */
+  #serves(standing: Standing, watcher: ServerWatcher): void {
+    this.#tracking.serves(standing)
+    watcher.serves(this, standing)
+  }
+
+  #fails(watcher: ServerWatcher): void {
+    this.#tracking.fails()
+    watcher.fails(this)
+  }
+
+  /** Sends a command, and counts its answer. */
+  async #ask(command: Command): Promise<Reply> {
+    try {
+      const reply = await this.#line.send(command)
+      this.heard()
+      return reply
+    } catch (error) {
+      if (error instanceof ErrorReply) this.heard()
+      throw error
+    }
   }
 
   /** Without replicas to ask, the server's answer is the confirmation. */

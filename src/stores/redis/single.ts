@@ -15,6 +15,8 @@ export class Single implements Deployment {
     this.#server = new Server(endpoint, settings, {
       serves: (_, standing) => this.#serves(standing),
       fails: () => this.#watcher?.changed(),
+      keyChanged: (key) => this.#watcher?.keyChanged(key),
+      untracked: () => this.#watcher?.untracked(),
     })
     this.where = this.#server.name
   }

@@ -13,7 +13,7 @@ export function deploymentOf(settings: RedisSettings, links: (access: Access) =>
   const { topology, access, sentinelAccess, deadline, replicas } = settings
   const { kind, endpoints, name } = topology
   const patience = patienceOf(deadline)
-  const servers: ServerSettings = { open: links(access), deadline, replicas }
+  const servers: ServerSettings = { open: links(access), deadline, replicas, keysMove: kind === 'cluster' }
   if (kind === 'sentinel')
     return new SentinelDeployment({ sentinels: endpoints, name, open: links(sentinelAccess), patience }, servers)
   if (kind === 'cluster') return new Cluster({ ...servers, seeds: endpoints, patience })

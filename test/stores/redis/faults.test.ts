@@ -174,9 +174,8 @@ describe('what no waiting mends', () => {
 
   it('a store that could not be opened, or never was, closes all the same', async () => {
     const settings = { deadline: DEADLINE, maxPending: 1 }
-    const broken = new RedisStore(keysUnder('hf:'), settings, () =>
-      Promise.reject(new OptionsError('store', 'no package')),
-    )
+    const connect = (): Promise<never> => Promise.reject(new OptionsError('store', 'no package'))
+    const broken = new RedisStore(keysUnder('hf:'), settings, connect, true)
     await expect(broken.open()).rejects.toThrow('no package')
     await broken.close()
     await store('redis://127.0.0.1:1').close()

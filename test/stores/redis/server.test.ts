@@ -57,8 +57,17 @@ afterEach(() => vi.useRealTimers())
 /** A server that serves. */
 function serve(replicas: number): void {
   fake = fakeLinks()
-  const watcher = { serves: () => undefined, fails: () => undefined }
-  server = new Server({ host: 'h', port: 1 }, { open: fake.open, deadline: DEADLINE, replicas }, watcher)
+  const watcher = {
+    serves: () => undefined,
+    fails: () => undefined,
+    keyChanged: () => undefined,
+    untracked: () => undefined,
+  }
+  server = new Server(
+    { host: 'h', port: 1 },
+    { open: fake.open, deadline: DEADLINE, replicas, keysMove: false },
+    watcher,
+  )
   server.hurry()
   fake.last().serve()
 }

@@ -1,7 +1,15 @@
 /** Who may do what: users as Redis's access control lists have them, each with no more than it needs. */
 import { createHash } from 'node:crypto'
 
-import { CLUSTER_COMMANDS, COMMANDS, REPLICATED_COMMANDS, SENTINEL_CHANNEL, SENTINEL_COMMANDS } from '../commands.ts'
+import {
+  CLUSTER_COMMANDS,
+  COMMANDS,
+  INVALIDATION_CHANNEL,
+  REPLICATED_COMMANDS,
+  SENTINEL_CHANNEL,
+  SENTINEL_COMMANDS,
+  TRACKING_COMMANDS,
+} from '../commands.ts'
 import { type Setting, setting } from './text.ts'
 
 /** A password, or all that is known of it. */
@@ -56,8 +64,9 @@ export function operator(password: Password | undefined): Setting[] {
 /** The user of the store. */
 export function holdfast(user: string, password: Password, prefix: string, cluster: boolean): Setting {
   const why = `For Holdfast: what it does, under keys that begin with ${prefix}, and nothing else.`
-  const commands = [...COMMANDS, ...REPLICATED_COMMANDS, ...(cluster ? CLUSTER_COMMANDS : [])]
-  return userSetting(why, user, ['on', hashOf(password), `~${prefix}*`, 'resetchannels', ...only(commands)])
+  const commands = [...COMMANDS, ...TRACKING_COMMANDS, ...REPLICATED_COMMANDS, ...(cluster ? CLUSTER_COMMANDS : [])]
+  const rights = [`~${prefix}*`, 'resetchannels', `&${INVALIDATION_CHANNEL}`, ...only(commands)]
+  return userSetting(why, user, ['on', hashOf(password), ...rights])
 }
 
 export function replication(password: Password | undefined): Setting[] {

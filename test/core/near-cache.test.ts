@@ -38,6 +38,13 @@ async function warm(browser: Browser, on: Manager<TestData>): Promise<void> {
   await read(browser, on)
 }
 
+/** Gives the session a new id. */
+async function renew(browser: Browser, on: Manager<TestData>): Promise<void> {
+  const before = browser.jar.get('__Host-gid')
+  await browser.visit(on, (session) => session.regenerateId({ previous: 'refused' }), 'POST')
+  expect(browser.jar.get('__Host-gid')).not.toBe(before)
+}
+
 /** How many reads of the store it makes. */
 async function readsOf({ connections }: Near, at: number, act: () => Promise<unknown>): Promise<number> {
   const before = connections[at]!.reads
@@ -195,7 +202,7 @@ describe('the near cache', () => {
     const other = browser.copy()
     await warm(other, servers[1]!)
     connections[1]!.news.hold()
-    await browser.visit(servers[0]!, (session) => session.regenerateId(), 'POST')
+    await renew(browser, servers[0]!)
     // Its answers came in the other order, so that it has the new id and an old floor.
     browser.jar.set('__Host-visit', other.jar.get('__Host-visit')!)
     expect(await browser.visit(servers[1]!, (session) => session.status)).toBe('live')
@@ -208,7 +215,7 @@ describe('the near cache', () => {
     connections[1]!.answers.hold()
     const slow = read(other.copy(), servers[1]!)
     await vi.waitUntil(() => connections[1]!.answers.waiting === 1)
-    await browser.visit(servers[0]!, (session) => session.regenerateId(), 'POST')
+    await renew(browser, servers[0]!)
     browser.jar.set('__Host-visit', other.jar.get('__Host-visit')!)
     const joining = browser.visit(servers[1]!, (session) => session.status)
     await vi.waitUntil(() => servers[1]!.stats().nearCache!.joined === 1)

@@ -137,7 +137,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   #load(options: Opening): Promise<void> | undefined {
     const { fresh = false, touch = true, signOut = false } = options
     const { services, dead } = this.#around
-    const through = fresh || !isSafe(this.#facts.method)
+    const through = fresh || !isSafe(this.#facts.method) || this.#facts.upgrade === true
     try {
       const found = resolve(services, this.#presented, dead, through)
       if (found instanceof Promise) {

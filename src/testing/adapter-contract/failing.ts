@@ -9,6 +9,7 @@ const secret = 'what must not leave'
 
 export function failingRules(rule: Rule): void {
   loadRules(rule)
+  signOutRules(rule)
   for (const [name, answer] of Object.entries(ANSWERS)) {
     rule(`throws ${name} away where the session cannot be saved`, { routes: [changing(answer)] }, async (bench) => {
       const cookie = await bench.guest()
@@ -79,6 +80,54 @@ function loadRules(rule: Rule): void {
     assert.match(problem.headers.get('content-type')?.[0] ?? '', /^application\/problem\+json/)
     assert.equal((JSON.parse(problem.body) as { code: string }).code, 'ERR_STORE_UNAVAILABLE')
   })
+}
+
+function signOutRules(rule: Rule): void {
+  const routes = [SIGN_OUT, CHANGE_THERE]
+  const headers = { 'sec-fetch-site': 'same-origin', 'content-type': 'application/x-www-form-urlencoded' }
+  rule(
+    'reaches a route that signs out where the session cannot be read, and signs out here',
+    { routes },
+    async (bench) => {
+      const cookie = await bench.guest()
+      bench.store.faults = { fail: 'refuse' }
+      const reply = await bench.ask({ method: 'POST', path: SIGN_OUT.path, headers: { ...headers, cookie } })
+      assert.equal(reply.status, 503)
+      const cleared = reply.headers.get('set-cookie') ?? []
+      assert.ok(
+        cleared.length > 0 && cleared.every((line) => line.endsWith('Max-Age=0')),
+        'the cookies are not cleared',
+      )
+      bench.store.faults = {}
+      // Nobody is served by the session any more, in time also where the store is asked.
+      assert.equal((await bench.ask({ path: '/read', headers: { cookie } })).body, '{}')
+    },
+  )
+  rule('lets such a route do nothing else with a session that it could not read', { routes }, async (bench) => {
+    const cookie = await bench.guest()
+    bench.store.faults = { fail: 'refuse' }
+    const reply = await bench.ask({ method: 'POST', path: CHANGE_THERE.path, headers: { ...headers, cookie } })
+    assert.equal(reply.status, 503)
+    assert.equal(reply.headers.get('set-cookie'), undefined)
+    bench.store.faults = {}
+    assert.deepEqual(JSON.parse((await bench.ask({ path: '/read', headers: { cookie } })).body), { count: 1 })
+  })
+}
+
+const SIGN_OUT: ContractRoute = {
+  method: 'POST',
+  path: '/sign-out',
+  signOut: true,
+  handler: async (exchange) => {
+    await exchange.session?.signOut()
+    await exchange.send(200, 'signed out')
+  },
+}
+const CHANGE_THERE: ContractRoute = {
+  method: 'POST',
+  path: '/change-there',
+  signOut: true,
+  handler: (exchange) => exchange.send(200, String(count(exchange))),
 }
 
 const ANSWERS: Readonly<Record<string, (exchange: Exchange) => unknown>> = {

@@ -32,6 +32,8 @@ export interface ContractRoute {
   readonly path: string
   /** `false`: declared as a route without a session. */
   readonly session?: false | undefined
+  /** `true`: declared as a route that signs out. */
+  readonly signOut?: true | undefined
   readonly handler: (exchange: Exchange) => Awaitable<void>
 }
 

@@ -20,7 +20,8 @@ export function expressHarness(create: typeof express): AdapterHarness {
     serve: ([first, ...others], routes, { errors }) => {
       if (first === undefined) throw new TypeError('no manager')
       const app: Express = create()
-      for (const { path, session } of routes) if (session === false) app.use(path, route({ session }))
+      for (const { path, session, signOut } of routes)
+        if (session === false || signOut === true) app.use(path, route({ session, signOut }))
       app.use(create.urlencoded({ extended: false }))
       app.use(holdfast(first, { errors }))
       others.forEach((other, at) => {

@@ -24,8 +24,8 @@ export const fastifyHarness: AdapterHarness = {
         done()
       })
     }
-    for (const { method, path, session, handler } of routes) {
-      const config = session === false ? { holdfast: { session } } : {}
+    for (const { method, path, session, signOut, handler } of routes) {
+      const config = session === false || signOut === true ? { holdfast: { session, signOut } } : {}
       app.route({
         method,
         url: path,

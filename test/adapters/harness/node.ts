@@ -35,7 +35,7 @@ async function serve(
   if (route?.session === false) return route.handler(exchangeOf(response, undefined))
   const body = Object.fromEntries(new URLSearchParams(await text(request)))
   const forward = (error: HoldfastError): void => refuse(error, request, response, errors)
-  const options = { body, ...(errors === 'forward' ? { forward } : {}) }
+  const options = { body, signOut: route?.signOut, ...(errors === 'forward' ? { forward } : {}) }
   const [session, ...others] = await Promise.all(managers.map((manager) => attach(manager, request, response, options)))
   for (const other of others) other.data.count = 1
   await route?.handler(exchangeOf(response, session))

@@ -193,6 +193,7 @@ export interface BaseOptions {
   readonly storeDeadline?: Duration | undefined
   /** Default `'auto'`. */
   readonly csrf?: CsrfMode | undefined
+  /** How cookies are sent. Default: `sameSite` is `'lax'`. Browsers take `'none'` over HTTPS only. */
   readonly cookie?: { readonly sameSite?: 'lax' | 'strict' | 'none' | undefined } | undefined
   /** Origins besides our own whose pages may post to us. */
   readonly trustedOrigins?: readonly string[] | undefined

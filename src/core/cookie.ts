@@ -150,16 +150,20 @@ function unquote(value: string): string {
   return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
 }
 
+export type SameSite = 'lax' | 'strict' | 'none'
+
 /** How our cookies are sent. */
 export interface CookieStyle {
   readonly secure: boolean
-  readonly sameSite: 'lax' | 'strict' | 'none'
+  readonly sameSite: SameSite
 }
 
 const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const
 
 /** One `Set-Cookie` value (RFC 6265bis); without a value it clears the cookie. Our cookies end with the browser's own session. */
-export function setCookie(name: string, value: string | undefined, style: CookieStyle): string {
-  const attributes = `; Path=/; HttpOnly; SameSite=${SAME_SITE[style.sameSite]}${style.secure ? '; Secure' : ''}`
+export function setCookie(name: string, value: string | undefined, { secure, sameSite }: CookieStyle): string {
+  // Browsers drop `None` without `Secure`.
+  const sent = sameSite === 'none' && !secure ? 'lax' : sameSite
+  const attributes = `; Path=/; HttpOnly; SameSite=${SAME_SITE[sent]}${secure ? '; Secure' : ''}`
   return value === undefined ? `${name}=${attributes}; Max-Age=0` : `${name}=${value}${attributes}`
 }

@@ -3,6 +3,7 @@ import { isExactPath } from '../csrf/exact-path.ts'
 import { normaliseOrigin } from '../csrf/origin.ts'
 import { OptionsError } from '../errors.ts'
 import type { BaseOptions, Callback, CsrfMode, Limits, Log, Secrets } from '../types.ts'
+import type { SameSite } from './cookie.ts'
 import { milliseconds } from './duration.ts'
 import type { Timers } from './expiry.ts'
 import type { NearCacheBounds } from './near-cache.ts'
@@ -17,7 +18,7 @@ export interface Settings {
   readonly maxRequestTime: number
   readonly storeDeadline: number
   readonly csrf: CsrfMode
-  readonly sameSite: 'lax' | 'strict' | 'none'
+  readonly sameSite: SameSite
   readonly trustedOrigins: readonly string[]
   readonly trustProxy: boolean
   readonly callbacks: readonly Callback[]
@@ -89,14 +90,15 @@ export function resolveOptions(given: Given): Settings {
   const production = process.env['NODE_ENV'] === 'production'
   const timers = resolveTimers(options)
   const insecure = flag('insecure', options.insecure)
+  const origin = checkOrigin(options.origin, insecure)
   return Object.freeze({
     name: checkName(options.name),
-    origin: checkOrigin(options.origin, insecure),
+    origin,
     timers,
     maxRequestTime: milliseconds('maxRequestTime', options.maxRequestTime),
     storeDeadline: milliseconds('storeDeadline', options.storeDeadline),
     csrf: oneOf('csrf', options.csrf, ['auto', 'strict', 'report']),
-    sameSite: checkCookie(options.cookie),
+    sameSite: checkCookie(options.cookie, origin, insecure),
     trustedOrigins: Object.freeze(checkOrigins('trustedOrigins', options.trustedOrigins)),
     trustProxy: flag('trustProxy', options.trustProxy),
     callbacks: Object.freeze(checkCallbacks(options.callbacks)),
@@ -212,13 +214,17 @@ function checkCallers(option: string, origins: unknown): string[] {
   return given.flatMap((origin) => (origin === '*' || origin === 'null' ? origin : checkOrigins(option, [origin])))
 }
 
-function checkCookie(cookie: unknown): 'lax' | 'strict' | 'none' {
+function checkCookie(cookie: unknown, origin: string | undefined, insecure: boolean): SameSite {
   refuseUnknown('cookie.', cookie as object, DEFAULTS.cookie)
-  return oneOf('cookie.sameSite', (cookie as { sameSite?: 'lax' | 'strict' | 'none' }).sameSite ?? 'lax', [
-    'lax',
-    'strict',
-    'none',
-  ])
+  const given = (cookie as { sameSite?: SameSite }).sameSite ?? 'lax'
+  const sameSite = oneOf('cookie.sameSite', given, ['lax', 'strict', 'none'])
+  const isForHttps = origin === undefined ? !insecure : origin.startsWith('https:') || isLoopback(new URL(origin).host)
+  if (sameSite === 'none' && !isForHttps)
+    throw new OptionsError(
+      'cookie.sameSite',
+      "cookie.sameSite is 'none': browsers take such a cookie over HTTPS only, and insecure: true does not change that. Use https.",
+    )
+  return sameSite
 }
 
 /** More than these would be no limit, and every sign-in looks at all of them. */

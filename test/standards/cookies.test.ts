@@ -102,6 +102,15 @@ describe('every cookie that is set or cleared', () => {
       expect([attributes.get('samesite'), attributes.has('secure')]).toEqual([expected, true])
   })
 
+  it('is not sent with SameSite=None over plain HTTP, where browsers would drop it', async () => {
+    const none = { cookie: { sameSite: 'none' } } as const
+    const { set, cleared } = await everyCookie({ ...none, origin: 'http://localhost:3000' })
+    for (const { attributes } of [...set, ...cleared])
+      expect([attributes.get('samesite'), attributes.has('secure')]).toEqual(['Lax', false])
+    for (const off of [{ insecure: true, origin: undefined }, { insecure: true, origin: 'http://shop.example' }])
+      await expect(everyCookie({ ...none, ...off })).rejects.toThrow(/HTTPS only/)
+  })
+
   it('ends with the browser: it has no expiry, unless it is cleared', async () => {
     const { set } = await everyCookie()
     for (const { attributes } of set) {

@@ -40,16 +40,22 @@ export function createKeyring(secrets: Secrets, name: string): Keyring {
   return { active, all, find: (fingerprint) => all.find((key) => begins(fingerprint, key.fingerprint)) }
 }
 
+/** Where a message is put together. In one piece, because each `update` costs a tenth of the whole MAC. */
+const DESK = Buffer.allocUnsafeSlow(1_024)
+
 /** HMAC-SHA256 over the parts, each with its length before it, so that no two lists of parts are one message. */
 export function mac(key: KeyObject, parts: readonly Uint8Array[], length = 32): Buffer {
-  const hmac = createHmac('sha256', key)
-  const size = Buffer.alloc(4)
+  let size = 0
+  for (const part of parts) size += 4 + part.length
+  const message = size <= DESK.length ? DESK : Buffer.allocUnsafeSlow(size)
+  let at = 0
   for (const part of parts) {
-    size.writeUInt32BE(part.length)
-    hmac.update(size)
-    hmac.update(part)
+    message.writeUInt32BE(part.length, at)
+    message.set(part, at + 4)
+    at += 4 + part.length
   }
-  return hmac.digest().subarray(0, length)
+  const digest = createHmac('sha256', key).update(message.subarray(0, size)).digest()
+  return length === digest.length ? digest : digest.subarray(0, length)
 }
 
 /** Compares in a time that does not tell where the first difference is. */

@@ -5,16 +5,10 @@ import { storeContract } from 'holdfast/testing'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts'
+import { onEachServer } from '../support/server-programs.ts'
 
-const valkey = process.env['VALKEY']
-
-contractOn('redis', 'redis-server')
-if (valkey === undefined)
-  console.log('Not run on Valkey: no program is named. Name one with VALKEY=/path/to/valkey-server.')
-else contractOn('valkey', valkey)
-
-function contractOn(name: string, binary: string): void {
-  describe(`on ${name}`, () => {
+onEachServer((binary, suffix) => {
+  describe('one server', () => {
     let server: RedisServer
     let databases = 0
 
@@ -32,6 +26,6 @@ function contractOn(name: string, binary: string): void {
     }
 
     // Redis has no clock that can be set: time passes, and a unit has to outlast the pauses of a busy machine.
-    storeContract(name, { start, unit: 150, realTime: true, model: { runs: 20 } }, { describe, it })
+    storeContract(`redis${suffix}`, { start, unit: 150, realTime: true, model: { runs: 20 } }, { describe, it })
   })
-}
+})

@@ -59,12 +59,13 @@ async function shrink(harness: ContractHarness, first: Failure): Promise<Failure
   return failure
 }
 
-/** A run on a clock that goes by itself proves nothing when it was slow: then it is made again. */
+/** A run on a clock that goes by itself proves nothing when it was slow: then it is made again, with a longer unit. */
 async function runSteps(harness: ContractHarness, steps: readonly Step[]): Promise<Failure | undefined> {
   for (let attempt = 1; ; attempt++) {
     let slow = false
     let failure: Failure | undefined
-    await withBench(harness, async (bench) => {
+    const unit = harness.unit === undefined ? undefined : harness.unit * 2 ** (attempt - 1)
+    await withBench({ ...harness, unit }, async (bench) => {
       const begun = performance.now()
       failure = await follow(bench, steps)
       const waited =

@@ -19,6 +19,7 @@ import { lifecycleRules } from './store-contract/lifecycle.ts'
 import { modelRules } from './store-contract/model.ts'
 import { patchRules } from './store-contract/patches.ts'
 import { recordRules } from './store-contract/records.ts'
+import { trackingRules } from './store-contract/tracking.ts'
 import { userRules } from './store-contract/users.ts'
 
 export type { ContractFixture, ContractHarness, TestRunner } from './store-contract/harness.ts'
@@ -43,6 +44,7 @@ export function storeContract(name: string, harness: ContractHarness, runner: Te
     epochRules,
     lifecycleRules,
     concurrencyRules,
+    trackingRules,
     modelRules,
   ]
   runner.describe(`${name} keeps the store contract`, () => {

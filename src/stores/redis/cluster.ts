@@ -89,7 +89,7 @@ export class Cluster implements Deployment {
     const node = this.#nodeAt(redirection.to)
     node.server.hurry()
     if (refusal.code === 'MOVED') {
-      this.#assign(redirection.slot, node)
+      if (this.#assign(redirection.slot, node)) this.#watcher?.untracked()
       this.#rounds.hurry()
       return node.server.ready ? node.server : undefined
     }
@@ -151,14 +151,16 @@ export class Cluster implements Deployment {
   #learnt(ranges: readonly SlotRange[]): void {
     if (this.#closing.signal.aborted) return
     const assigned = new Set<number>()
+    let untracked = false
     for (const { first, last, primary } of ranges) {
       const node = this.#nodeAt(primary)
       for (let slot = first; slot <= last && slot < SLOTS; slot++) {
-        this.#assign(slot, node)
+        untracked = this.#assign(slot, node) || untracked
         assigned.add(slot)
       }
     }
-    this.#forgetOthers(assigned)
+    untracked = this.#forgetOthers(assigned) || untracked
+    if (untracked) this.#watcher?.untracked()
     this.#known = distinct([
       ...this.#known.filter((known) => ranges.some((range) => names(range, known))),
       ...ranges.flatMap(({ primary, replicas }) => [primary, ...replicas]),
@@ -167,22 +169,28 @@ export class Cluster implements Deployment {
     this.#watcher?.changed()
   }
 
-  #assign(slot: number, node: Node): void {
+  /** Answers whether somebody told of changes in the slot who does not hear of them any more. */
+  #assign(slot: number, node: Node): boolean {
     const before = this.#owners[slot]
-    if (before === node) return
+    if (before === node) return false
     this.#owners[slot] = node
-    if (before === undefined) return
+    if (before === undefined) return false
     // Whoever was relied on has a successor that is to be relied on.
     node.successor = true
     if (before.server.begun) node.server.hurry()
     if (node.server.ready) this.#tell(node)
+    return before.server.tells
   }
 
-  /** Slots that nobody serves any more have no owner; nodes without slots are left. */
-  #forgetOthers(assigned: ReadonlySet<number>): void {
+  /** Slots that nobody serves any more have no owner; nodes without slots are left. Answers as `#assign` does. */
+  #forgetOthers(assigned: ReadonlySet<number>): boolean {
     const owners = new Set<Node | undefined>()
+    let untracked = false
     for (let slot = 0; slot < SLOTS; slot++) {
-      if (!assigned.has(slot)) this.#owners[slot] = undefined
+      if (!assigned.has(slot)) {
+        untracked ||= this.#owners[slot]?.server.tells === true
+        this.#owners[slot] = undefined
+      }
       owners.add(this.#owners[slot])
     }
     const whole = assigned.size === SLOTS
@@ -193,6 +201,7 @@ export class Cluster implements Deployment {
       this.#nodes.delete(name)
       this.#leave(node.server)
     }
+    return untracked
   }
 
   #nodeAt(endpoint: Endpoint): Node {

@@ -96,6 +96,11 @@ export class Server implements Route {
     return this.#line.send(command)
   }
 
+  /** Whether changes of what was read here are told of. */
+  get tells(): boolean {
+    return this.#tracking.tells
+  }
+
   track(): Channel | undefined {
     return this.#tracking.track()
   }

@@ -76,6 +76,11 @@ export class Tracking {
     return this.#listening?.up === true ? this.#listening : undefined
   }
 
+  /** Whether changes of what was read are told of. */
+  get tells(): boolean {
+    return this.#listening?.up === true
+  }
+
   /** The line has another link, or the same one to a server that stands otherwise than before. */
   serves(standing: Standing): void {
     this.#stop()

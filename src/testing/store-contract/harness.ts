@@ -33,6 +33,14 @@ export interface TestRunner {
   it(title: string, body: () => Promise<void>): unknown
 }
 
+/** What a store told its watcher of tracked loads. */
+export interface Told {
+  /** Of what it told changes, in this order. */
+  readonly changed: readonly Selector[]
+  /** How often it told that changes may not be told of. */
+  readonly untracked: number
+}
+
 /** Open stores and a clock, for one test. */
 export interface Bench {
   /** One step of time in milliseconds: a lifetime of `3 * unit` is over after `advance(4)`. */
@@ -43,6 +51,8 @@ export interface Bench {
   servers(count: number): Promise<Store[]>
   /** Lets so many steps of time pass. */
   advance(units: number): Promise<void>
+  /** What a handle with `loadTracked` has told since it was opened. */
+  toldBy(store: Store): Told
 }
 
 /** Declares a test that gets a bench, and clears up after it. */
@@ -58,10 +68,12 @@ export async function withBench(harness: ContractHarness, body: (bench: Bench) =
   const fixture = await harness.start()
   const unit = harness.unit ?? 1_000
   const stores: Store[] = []
+  const news = new Map<Store, Told>()
   const servers = async (count: number): Promise<Store[]> => {
     while (stores.length < count) {
       const store = fixture.connect()
       stores.push(store)
+      if (!news.has(store)) news.set(store, listenTo(store))
       await store.open()
     }
     return stores.slice(0, count)
@@ -71,11 +83,23 @@ export async function withBench(harness: ContractHarness, body: (bench: Bench) =
     await servers(1)
     const [store] = stores
     if (store === undefined) throw new TypeError('connect() answered no store')
-    await body({ unit, store, servers, advance })
+    await body({ unit, store, servers, advance, toldBy: (one) => news.get(one) ?? listenTo(one) })
   } finally {
     for (const store of stores) await store.close()
     await fixture.destroy()
   }
+}
+
+function listenTo(store: Store): Told {
+  const changed: Selector[] = []
+  const told = { changed, untracked: 0 }
+  if (store.loadTracked === undefined) return told
+  store.watch?.({
+    replaced: () => undefined,
+    changed: (selector) => void changed.push(selector),
+    untracked: () => (told.untracked += 1),
+  })
+  return told
 }
 
 /** A lifetime that no test outlives: 30 days. */

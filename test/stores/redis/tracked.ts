@@ -20,16 +20,24 @@ export interface Told {
   readonly changed: Selector[]
   /** When it told that changes may not be told of, of the monotonic clock. */
   readonly untracked: number[]
+  /** What `keep` read and nothing was told of since. */
+  readonly kept: Map<Selector, RecordBytes | undefined>
 }
 
 /** A store that is open and tells of changes already, or only opened; closed after this test. */
 export async function tracking(options: string | RedisStoreOptions, armed: 'armed' | 'idle' = 'armed'): Promise<Told> {
   const made = store(options) as TrackingStore
-  const told: Told = { store: made, changed: [], untracked: [] }
+  const told: Told = { store: made, changed: [], untracked: [], kept: new Map() }
   made.watch?.({
     replaced: () => undefined,
-    changed: (selector) => void told.changed.push(selector),
-    untracked: () => void told.untracked.push(performance.now()),
+    changed: (selector) => {
+      told.changed.push(selector)
+      told.kept.delete(selector)
+    },
+    untracked: () => {
+      told.untracked.push(performance.now())
+      told.kept.clear()
+    },
   })
   await made.open()
   if (armed === 'armed') await arm(made)
@@ -52,6 +60,13 @@ export async function read(tracked: TrackingStore, selector: Selector): Promise<
   const answer = await tracked.loadTracked(selector)
   if (!answer.tracked) throw new Error('its changes are not told of')
   return answer.found
+}
+
+/** Reads it, and keeps what was found where its changes are told of and none was told while it was read. */
+export async function keep({ store: from, changed, untracked, kept }: Told, selector: Selector): Promise<void> {
+  const [changes, breaks] = [changed.length, untracked.length]
+  const { found, tracked } = await from.loadTracked(selector)
+  if (tracked && untracked.length === breaks && !changed.includes(selector, changes)) kept.set(selector, found)
 }
 
 /** A client as the server lists it. */

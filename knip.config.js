@@ -18,6 +18,6 @@ export default {
   // Run by path, or by another of them.
   ignoreDependencies: ['@arethetypeswrong/cli', 'oxlint', 'oxlint-tsgolint', 'publint', 'typescript-5.9'],
   // From the system's packages, for measuring, for full disks and for certificates.
-  ignoreBinaries: ['openssl', 'taskset', 'unshare', 'wrk'],
+  ignoreBinaries: ['openssl', 'redis-server', 'taskset', 'unshare', 'wrk'],
   ignoreExportsUsedInFile: true,
 }

@@ -30,11 +30,6 @@ export function ask(method: string, url: string, headers: Headers): Promise<Answ
   })
 }
 
-/** Asks and demands success. Answers what the body says. */
-export async function askFor<Body>(method: string, url: string, headers: Headers): Promise<Body> {
-  return JSON.parse(succeeded(method, url, await ask(method, url, headers)).body) as Body
-}
-
 /** The answer, where it is a success; throws otherwise. */
 export function succeeded(method: string, url: string, answer: Answer): Answer {
   if (answer.status === 200) return answer

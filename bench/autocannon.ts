@@ -2,13 +2,8 @@
 import { text } from 'node:stream/consumers'
 
 import { loadPeer } from '../proof/peers.ts'
-import type { Headers } from './ask.ts'
 import type { Load, Served } from './load.ts'
-
-interface Request {
-  readonly method: string
-  readonly headers: Headers
-}
+import type { Request } from './request.ts'
 
 interface Client {
   setRequests(requests: readonly Request[]): void
@@ -26,11 +21,10 @@ type Autocannon = (options: object) => Promise<Result>
 const load = JSON.parse(await text(process.stdin)) as Load
 process.stdout.write(JSON.stringify(await serveByAutocannon(load)))
 
-async function serveByAutocannon({ method, url, seconds, connections, headers, cookies }: Load): Promise<Served> {
+async function serveByAutocannon({ url, requests, seconds, connections }: Load): Promise<Served> {
   const { default: autocannon } = await loadPeer<{ default: Autocannon }>('autocannon', 'bench')
-  const requests = cookies.map((cookie) => ({ method, headers: { ...headers, cookie } }))
   let clients = 0
-  // Each connection begins with another visitor, so that they do not all send the same one's requests.
+  // Each connection begins with another request, so that they do not all send the same visitor's.
   const setupClient = (client: Client): void => {
     const first = Math.floor((clients++ * requests.length) / connections)
     client.setRequests([...requests.slice(first), ...requests.slice(0, first)])

@@ -2,29 +2,24 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-import { tableOf } from '../proof/table.ts'
 import type { RedisServer } from '../test/support/redis-server.ts'
-import { ask, succeeded } from './ask.ts'
-import { REQUESTS, type Work } from './compare.ts'
-import { type Contender, type Running, start } from './contender.ts'
-import { type Part, tell } from './program.ts'
-import { checkShared, checkSignedIn, headersOf } from './sanity.ts'
+import type { Failure } from './compare.ts'
+import type { Contender } from './contenders.ts'
+import { type Running, start } from './contender.ts'
+import { tell } from './machine.ts'
+import { checkShared, checkSignedIn } from './sanity.ts'
 
 const VISITORS = 20
 const REQUESTS_EACH = 50
-/** Commands of a request, by the kind of its work. */
-const TARGETS: Readonly<Record<Work, number>> = { read: 1, change: 2 }
 
-const NOTES = [
-  `Counted at the server with MONITOR, over ${VISITORS * REQUESTS_EACH} requests of ${VISITORS} visitors whom the server process had seen before.`,
-  'Housekeeping is on no key of a session. Not in these requests: once for each session, server process and tenth of the idle',
-  "timeout, Holdfast moves the session's deadline, and looks whether its user was revoked. Two commands for which nobody waits.",
-]
+/** The requests whose commands are counted. */
+const REQUESTS = { read: ['GET', '/'], write: ['POST', '/count'] } as const
 
 /** What was sent for one request, on average. */
-interface Sent {
+export interface Sent {
+  readonly id: string
   readonly name: string
-  readonly work: Work
+  readonly work: keyof typeof REQUESTS
   readonly perRequest: number
   /** Each command with its share. */
   readonly commands: Readonly<Record<string, number>>
@@ -34,42 +29,46 @@ interface Sent {
   readonly housekeeping: number
 }
 
-/** Counts the commands of each contender. */
-export async function countCommands(redis: RedisServer, contenders: readonly Contender[]): Promise<Part> {
-  const title = '4. Commands that a request sends to Redis'
-  tell(title)
+export interface Commands {
+  readonly part: 'commands'
+  readonly requests: number
+  readonly visitors: number
+  readonly rows: readonly Sent[]
+  readonly failures: readonly Failure[]
+}
+
+/** Counts the commands of those contenders that have a Redis. */
+export async function countCommands(contenders: readonly Contender[]): Promise<Commands> {
   const rows: Sent[] = []
   for (const contender of contenders) {
-    const running = await start(contender, VISITORS)
+    if (contender.keeping !== 'redis') continue
+    tell(`  ${contender.name}`)
+    const running = await start(contender, { visitors: VISITORS })
     try {
       await checkSignedIn(running)
       await checkShared(running)
-      for (const work of ['read', 'change'] as const) rows.push(await sentBy(running, work, redis))
+      for (const work of ['read', 'write'] as const) rows.push(await sentBy(running, work))
     } finally {
       await running.stop()
     }
   }
-  const targets = rows.filter(({ name }) => name.includes('Holdfast')).map(targetLine)
-  return {
-    text: [title, '', table(rows), '', ...targets, ...NOTES].join('\n'),
-    json: { title, rows, targets: TARGETS },
-  }
+  return { part: 'commands', requests: VISITORS * REQUESTS_EACH, visitors: VISITORS, rows, failures: [] }
 }
 
-async function sentBy(running: Running, work: Work, redis: RedisServer): Promise<Sent> {
-  const { method, path } = REQUESTS[work]
+async function sentBy({ id, name, visitors, store: { redis } }: Running, work: keyof typeof REQUESTS): Promise<Sent> {
+  if (redis === undefined) throw new Error(`${name} has no Redis`)
+  const [method, path] = REQUESTS[work]
   const send = async (times: number): Promise<void> => {
-    for (let request = 0; request < times; request++)
-      for (const cookie of running.cookies)
-        succeeded(method, path, await ask(method, running.url + path, headersOf(cookie)))
+    for (let request = 0; request < times; request++) for (const visitor of visitors) await visitor.askFor(method, path)
   }
   await send(1)
   const lines = await monitored(redis, () => send(REQUESTS_EACH))
   const ofSessions = lines.filter(isOfSession)
-  const requests = running.cookies.length * REQUESTS_EACH
+  const requests = visitors.length * REQUESTS_EACH
   const sent = ofSessions.filter((line) => !isInScript(line))
   return {
-    name: running.name,
+    id,
+    name,
     work,
     perRequest: sent.length / requests,
     commands: shares(sent, requests),
@@ -123,27 +122,4 @@ function shares(lines: readonly string[], requests: number): Record<string, numb
     found[command] = (found[command] ?? 0) + 1 / requests
   }
   return found
-}
-
-function table(rows: readonly Sent[]): string {
-  const lines = rows.map(({ name, work, perRequest, commands, inScripts, housekeeping }) => [
-    name,
-    work,
-    perRequest.toFixed(3),
-    listed(commands),
-    listed(inScripts),
-    String(housekeeping),
-  ])
-  return tableOf([['', 'work', 'sent per request', 'which', 'what its script does', 'housekeeping, in all'], ...lines])
-}
-
-function listed(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .map(([command, share]) => (Math.abs(share - 1) < 0.0005 ? command : `${share.toFixed(3)} ${command}`))
-    .join(' + ')
-}
-
-function targetLine({ name, work, perRequest }: Sent): string {
-  const target = TARGETS[work]
-  return `Target: ${name} sends ${target} for a ${work}. It sends ${perRequest.toFixed(3)}: ${perRequest <= target ? 'met' : 'missed'}.`
 }

@@ -1,7 +1,10 @@
 /** Contenders under load, interleaved: every round gives each of them its turn, so that all see the same machine. */
-import { COMMON_HEADERS, start, type Contender, type Running } from './contender.ts'
-import { serve, type Load } from './load.ts'
-import { checkShared, checkSignedIn, checkStored, countedBy } from './sanity.ts'
+import type { Contender } from './contenders.ts'
+import { type Running, start } from './contender.ts'
+import { serve } from './load.ts'
+import { tell } from './machine.ts'
+import { median, medianRatio } from './statistics.ts'
+import { does, KINDS, type Work } from './work.ts'
 
 export interface Rounds {
   readonly rounds: number
@@ -12,15 +15,6 @@ export interface Rounds {
   readonly visitors: number
 }
 
-/** What every request does: reads the session, or changes it once. */
-export type Work = 'read' | 'change'
-
-/** How each kind of request is sent. */
-export const REQUESTS: Readonly<Record<Work, Pick<Load, 'method'> & { readonly path: string }>> = {
-  read: { method: 'GET', path: '/' },
-  change: { method: 'POST', path: '/count' },
-}
-
 /** What one contender did in one round. */
 export interface Turn {
   /** Requests per second. */
@@ -28,79 +22,159 @@ export interface Turn {
   /** Milliseconds. */
   readonly p50: number
   readonly p99: number
-  /** Microseconds of processor time that the server used for each request. */
-  readonly used: number
+  /** Microseconds of processor time that the server's processes used for each request. */
+  readonly server: number
+  /** The same of Redis. */
+  readonly redis: number
+  /** How much of its core the load used. */
+  readonly busy?: number
 }
 
-export interface Standing {
+/** One contender in a comparison: the medians of its turns. */
+export interface Standing extends Omit<Turn, 'busy'> {
+  readonly id: string
   readonly name: string
-  /** One for each round. */
+  readonly base: string
+  /** Requests per second of its slowest and its fastest round. */
+  readonly least: number
+  readonly most: number
+  /** The median of the rounds' ratios to the bare framework's rate. */
+  readonly ofBase: number
   readonly turns: readonly Turn[]
 }
 
-/** Runs the comparison. `tell` hears of progress. */
-export async function compare(
-  contenders: readonly Contender[],
-  work: Work,
-  rounds: Rounds,
-  tell: (line: string) => void,
-): Promise<Standing[]> {
-  const running: Running[] = []
-  try {
-    for (const contender of contenders) running.push(await start(contender, rounds.visitors))
-    if (work === 'change') for (const contender of running) await checkShared(contender)
-    tell('warming up')
-    for (const contender of running) await turnOf(contender, work, rounds)
-    const table: Turn[][] = []
-    for (let round = 0; round < rounds.rounds; round++) {
-      const turns: Turn[] = []
-      for (const at of rotated(running.length, round)) turns[at] = await turnOf(running[at] as Running, work, rounds)
-      table.push(turns)
-      tell(`round ${round + 1} of ${rounds.rounds}: ${turns.map(({ rate }) => Math.round(rate)).join('  ')}`)
+export interface Failure {
+  readonly id: string
+  readonly name: string
+  readonly error: string
+}
+
+export interface Comparison {
+  readonly part: 'throughput'
+  readonly work: Work
+  readonly title: string
+  readonly note: string
+  readonly processes: number
+  readonly standings: readonly Standing[]
+  /** Who did not do what is measured. They are in no table. */
+  readonly failures: readonly Failure[]
+}
+
+/** Contenders whose servers run, and those that have failed. */
+export class Field {
+  readonly running: readonly Running[]
+  readonly failures: Failure[] = []
+
+  private constructor(running: readonly Running[], failures: readonly Failure[]) {
+    this.running = running
+    this.failures.push(...failures)
+  }
+
+  static async start(contenders: readonly Contender[], processes: number, visitors: number): Promise<Field> {
+    const running: Running[] = []
+    const failures: Failure[] = []
+    for (const contender of contenders) {
+      tell(`  starting ${contender.name}`)
+      try {
+        running.push(await start(contender, { visitors, processes }))
+      } catch (error) {
+        failures.push(failureOf(contender, error))
+      }
     }
-    return contenders.map(({ name }, column) => ({ name, turns: table.map((turns) => turns[column] as Turn) }))
-  } finally {
-    await Promise.all(running.map((contender) => contender.stop()))
+    return new Field(running, failures)
+  }
+
+  /** Runs something for each that has not failed, one after the other. Who fails is out, and it is told. */
+  async each(of: readonly Running[], act: (running: Running) => Promise<void>): Promise<void> {
+    for (const running of of) {
+      if (this.failures.some(({ id }) => id === running.id)) continue
+      try {
+        await act(running)
+      } catch (error) {
+        this.failures.push(failureOf(running, error))
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.running.map((running) => running.stop()))
   }
 }
 
-/** Makes sure that the contender does its work, and measures it. Every change that was answered has to be there afterwards. */
-async function turnOf(running: Running, work: Work, { seconds, connections }: Rounds): Promise<Turn> {
-  const changes = work === 'change' && running.setup.sessions !== 'bare'
-  await checkSignedIn(running)
-  if (changes) await checkStored(running)
-  const counted = changes ? await countedBy(running) : 0
-  const { method, path } = REQUESTS[work]
-  const usedBefore = await running.used()
-  const served = await serve({
-    method,
-    url: running.url + path,
-    seconds,
-    connections,
-    headers: COMMON_HEADERS,
-    cookies: running.cookies,
+function failureOf({ id, name }: Contender, error: unknown): Failure {
+  const said = error instanceof Error ? error.message : String(error)
+  tell(`  FAILED: ${name}: ${said}`)
+  return { id, name, error: said }
+}
+
+/** Runs one comparison. */
+export async function compare(field: Field, work: Work, processes: number, rounds: Rounds): Promise<Comparison> {
+  const { title, note, prepare } = KINDS[work]
+  const able = field.running.filter((contender) => does(contender, work))
+  const turns = new Map<string, Turn[]>(able.map(({ id }) => [id, []]))
+  await field.each(able, async (running) => {
+    await prepare(running)
+    // Once to warm up.
+    await turnOf(running, work, rounds)
   })
-  const used = ((await running.used()) - usedBefore) / served.requests
-  if (changes) {
-    const added = (await countedBy(running)) - counted
-    if (added < served.requests) throw new Error(`${running.name}: ${added} of ${served.requests} changes were stored`)
+  for (let round = 0; round < rounds.rounds; round++) {
+    await field.each(rotated(able, round), async (running) => {
+      turns.get(running.id)?.push(await turnOf(running, work, rounds))
+    })
+    const rates = able.map(({ id }) => Math.round(turns.get(id)?.[round]?.rate ?? Number.NaN))
+    tell(`  round ${round + 1} of ${rounds.rounds}: ${rates.join('  ')}`)
   }
-  return { rate: served.rate, p50: served.p50, p99: served.p99, used }
+  const whole = able.filter(({ id }) => turns.get(id)?.length === rounds.rounds)
+  const standings = whole.map((running) => standingOf(running, turns))
+  return { part: 'throughput', work, title, note, processes, standings, failures: [...field.failures] }
+}
+
+let turnsTaken = 0
+
+/** Makes sure that the contender does its work, and measures it. */
+async function turnOf(running: Running, work: Work, { seconds, connections }: Rounds): Promise<Turn> {
+  const { requests, verify } = await KINDS[work].begin(running, turnsTaken++)
+  const before = await usedBy(running)
+  const served = await serve({ url: running.url, requests, seconds, connections })
+  const after = await usedBy(running)
+  await verify(served.requests)
+  return {
+    rate: served.rate,
+    p50: served.p50,
+    p99: served.p99,
+    server: (after.server - before.server) / served.requests,
+    redis: (after.redis - before.redis) / served.requests,
+    ...(served.busy === undefined ? {} : { busy: served.busy }),
+  }
+}
+
+/** Microseconds of processor time so far, of the server's processes and of its Redis. */
+export async function usedBy({ used, store }: Running): Promise<{ server: number; redis: number }> {
+  return { server: (await used()).processor, redis: await store.processor() }
+}
+
+function standingOf({ id, name, base }: Running, all: ReadonlyMap<string, readonly Turn[]>): Standing {
+  const turns = all.get(id) ?? []
+  const middle = (what: Exclude<keyof Turn, 'busy'>): number => median(turns.map((turn) => turn[what]))
+  const rates = turns.map(({ rate }) => rate)
+  const bases = (all.get(base) ?? []).map(({ rate }) => rate)
+  return {
+    id,
+    name,
+    base,
+    rate: middle('rate'),
+    least: Math.min(...rates),
+    most: Math.max(...rates),
+    ofBase: medianRatio(rates, bases),
+    p50: middle('p50'),
+    p99: middle('p99'),
+    server: middle('server'),
+    redis: middle('redis'),
+    turns,
+  }
 }
 
 /** Nobody is always the one after the busiest. */
-function rotated(count: number, by: number): number[] {
-  return Array.from({ length: count }, (_, at) => (at + by) % count)
-}
-
-/** The median, over the rounds, of one contender's rate over another's in the same round. */
-export function ratioOf(standing: Standing, base: Standing): number {
-  return median(standing.turns.map(({ rate }, round) => rate / (base.turns[round]?.rate ?? Number.NaN)))
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right)
-  const middle = Math.floor(sorted.length / 2)
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
+export function rotated<Item>(items: readonly Item[], by: number): Item[] {
+  return items.map((_, at) => items[(at + by) % items.length] as Item)
 }

@@ -1,85 +1,91 @@
-/** One server process that takes part in a comparison, with visitors who are really signed in. */
+/** A contender's server, with visitors who are really signed in. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 
 import { PROJECT } from '../proof/peers.ts'
-import { ORIGIN } from './app/page.ts'
-import type { Setup } from './app/setup.ts'
-import { ask, forEachOf, type Headers, succeeded } from './ask.ts'
-import { pinned, SERVER_CORE } from './cores.ts'
-
-export interface Contender {
-  readonly name: string
-  readonly setup: Setup
-}
+import { forEachOf } from './ask.ts'
+import type { Contender } from './contenders.ts'
+import { pinned, serverCores } from './cores.ts'
+import type { ServerSetup, Used } from './server.ts'
+import { type SessionStore, startStore } from './stores.ts'
+import { Visitor } from './visitor.ts'
 
 export interface Running extends Contender {
+  readonly processes: number
   /** `http://127.0.0.1:port` */
   readonly url: string
-  /** The `Cookie` header of each visitor. */
-  readonly cookies: readonly string[]
-  /** Microseconds of processor time that the server has used so far. */
-  used(): Promise<number>
+  readonly store: SessionStore
+  readonly visitors: readonly Visitor[]
+  /** What all its processes have used so far. */
+  used(): Promise<Used>
   stop(): Promise<void>
 }
 
-/** What comes with every request, whichever contender it goes to: a page of ours asks, over HTTPS that ended before the server. */
-export const COMMON_HEADERS: Headers = {
-  host: new URL(ORIGIN).host,
-  origin: ORIGIN,
-  'sec-fetch-site': 'same-origin',
-  'x-forwarded-proto': 'https',
+export interface Starting {
+  /** How many visitors are signed in, each as a user of their own. */
+  readonly visitors: number
+  readonly processes?: number
+  /** The store of another server of the same contender; by default a new one. */
+  readonly store?: SessionStore
+  /** Lets `used()` tell what is kept after a garbage collection. */
+  readonly collecting?: boolean
 }
-
-/** Bare servers get a cookie of the same length: parsing headers costs all of them the same. */
-const IDLE_COOKIE: string = `__Host-sid=${'A'.repeat(76)}`
 
 /** Who the visitors are: `u10000` and so on. */
 export function userAt(visitor: number): string {
   return `u${10_000 + visitor}`
 }
 
-/** Starts the server and signs the visitors in, each as a user of their own. */
-export async function start(contender: Contender, visitors: number): Promise<Running> {
-  const { file, rest } = pinned(SERVER_CORE, [
-    process.execPath,
-    path.join(PROJECT, 'build/bench/server.js'),
-    JSON.stringify(contender.setup),
-  ])
-  const child = spawn(file, rest, {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    env: { ...process.env, NODE_ENV: 'production' },
-  })
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+/** Starts the server and signs the visitors in. */
+export async function start(contender: Contender, starting: Starting): Promise<Running> {
+  const { visitors: count, processes = 1, collecting = false } = starting
+  const store = starting.store ?? (await startStore(contender.keeping))
+  const setup: ServerSetup = {
+    ...contender.setup,
+    ...(store.url === undefined ? {} : { store: store.url }),
+    processes,
+  }
+  const { child, gone } = spawnServer(setup, collecting)
   const stop = async (): Promise<void> => {
     if (child.connected) child.disconnect()
     await gone
+    if (starting.store === undefined) await store.stop()
   }
   try {
     const { port } = await told<{ port: number }>(child, contender.name)
     const url = `http://127.0.0.1:${port}`
-    const bare = contender.setup.sessions === 'bare'
-    const cookies = Array.from({ length: visitors }, () => IDLE_COOKIE)
-    if (!bare) await forEachOf(cookies, async (_idle, at) => void (cookies[at] = await signIn(url, userAt(at))))
-    const used = async (): Promise<number> => {
+    const used = async (): Promise<Used> => {
       child.send('used')
-      return (await told<{ used: number }>(child, contender.name)).used
+      return await told<Used>(child, contender.name)
     }
-    return { ...contender, url, cookies, used, stop }
+    const visitors = await signedIn(contender, url, count)
+    return { ...contender, processes, url, store, visitors, used, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-async function signIn(url: string, user: string): Promise<string> {
-  const target = `${url}/sign-in/${user}`
-  const { setCookies } = succeeded('POST', target, await ask('POST', target, COMMON_HEADERS))
-  const kept = setCookies.filter((line) => !/max-age=0\b|expires=thu, 01 jan 1970/i.test(line))
-  for (const line of kept)
-    for (const attribute of ['httponly', 'secure', 'samesite=lax'])
-      if (!line.toLowerCase().includes(`; ${attribute}`)) throw new Error(`${url}: ${attribute} is missing in ${line}`)
-  return kept.map((line) => line.slice(0, line.indexOf(';'))).join('; ')
+function spawnServer(setup: ServerSetup, collecting: boolean): { child: ChildProcess; gone: Promise<void> } {
+  const { file, rest } = pinned(serverCores(setup.processes), [
+    process.execPath,
+    ...(collecting ? ['--expose-gc'] : []),
+    path.join(PROJECT, 'build/bench/server.js'),
+    JSON.stringify(setup),
+  ])
+  const child = spawn(file, rest, {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  })
+  return { child, gone: new Promise((resolve) => child.once('exit', () => resolve())) }
+}
+
+async function signedIn({ setup }: Contender, url: string, count: number): Promise<Visitor[]> {
+  const users = Array.from({ length: count }, (_, at) => userAt(at))
+  if (setup.sessions === 'bare') return users.map((user) => Visitor.idle(url, user))
+  const visitors = users.map((user) => new Visitor(url, user))
+  await forEachOf(visitors, (visitor) => visitor.signIn())
+  return visitors
 }
 
 function told<Message>(child: ChildProcess, name: string): Promise<Message> {

@@ -1,24 +1,20 @@
-/** Load on a server: Debian's wrk, or autocannon where there is no wrk. */
-import { execFile, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+/** As much load as a server bears: Debian's wrk, or autocannon where there is no wrk. */
+import { type ChildProcess, execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { promisify } from 'node:util'
 
 import { PROJECT } from '../proof/peers.ts'
-import type { Headers } from './ask.ts'
 import { LOAD_CORE, pinned } from './cores.ts'
-import { installBenchPeers } from './peers.ts'
+import { rawOf, type Request } from './request.ts'
 
 export interface Load {
-  readonly method: 'GET' | 'POST'
+  /** `http://127.0.0.1:port` */
   readonly url: string
+  /** Each connection sends the next of them, and begins again after the last. */
+  readonly requests: readonly Request[]
   readonly seconds: number
   readonly connections: number
-  /** What comes with every request. */
-  readonly headers: Headers
-  /** The `Cookie` header of each visitor. Each request comes from the next of them. */
-  readonly cookies: readonly string[]
 }
 
 /** What came of it. All requests were answered with success. */
@@ -29,36 +25,37 @@ export interface Served {
   /** Milliseconds until the answer. */
   readonly p50: number
   readonly p99: number
+  /** How much of its core the load itself used, where the system tells: near 1 it is what was measured. */
+  readonly busy?: number
 }
 
-const run = promisify(execFile)
-const hasWrk = spawnSync('wrk', ['-v']).error === undefined
+const wrk = spawnSync('wrk', ['-v'], { encoding: 'utf8' })
+const hasWrk = wrk.error === undefined
 
 /** What makes the load, for the report. */
-export const LOADER: string = hasWrk ? 'wrk' : 'autocannon'
+export const LOADER: string = hasWrk ? (/^wrk \S+/.exec(wrk.stdout)?.[0] ?? 'wrk') : 'autocannon'
 
 /** Puts the load on. Throws when any request was not answered with success. */
 export async function serve(load: Load): Promise<Served> {
   return hasWrk ? byWrk(load) : byAutocannon(load)
 }
 
-async function byWrk({ method, url, seconds, connections, headers, cookies }: Load): Promise<Served> {
-  // wrk knows the header Host only with a capital letter, and would send two of them.
-  const given = Object.entries(headers).flatMap(([name, value]) => [
-    '-H',
-    `${name === 'host' ? 'Host' : name}: ${value}`,
-  ])
+async function byWrk({ url, requests, seconds, connections }: Load): Promise<Served> {
   const amount = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency']
-  const script = path.join(PROJECT, 'bench/visitors.lua')
+  const script = path.join(PROJECT, 'bench/requests.lua')
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-bench-'))
   try {
-    const visitors = path.join(folder, 'cookies')
-    writeFileSync(visitors, cookies.map((cookie) => `${cookie}\n`).join(''))
-    const { file, rest } = pinned(LOAD_CORE, ['wrk', ...amount, '-s', script, ...given, url, '--', method, visitors])
-    return readWrk((await run(file, rest)).stdout, url)
+    const file = path.join(folder, 'requests')
+    writeFileSync(file, requests.map(rawOf).map(lengthFirst).join(''))
+    const { output, busy } = await run(['wrk', ...amount, '-s', script, url, '--', file], seconds)
+    return { ...readWrk(output, url), ...(busy === undefined ? {} : { busy }) }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function lengthFirst(request: string): string {
+  return `${Buffer.byteLength(request)}\n${request}\n`
 }
 
 function readWrk(output: string, url: string): Served {
@@ -82,10 +79,43 @@ function inMilliseconds([amount = '', unit = '']: readonly string[]): number {
 }
 
 async function byAutocannon(load: Load): Promise<Served> {
-  installBenchPeers()
   const program = path.join(PROJECT, 'build/bench/autocannon.js')
-  const { file, rest } = pinned(LOAD_CORE, [process.execPath, program])
-  const running = run(file, rest, { maxBuffer: 1 << 24 })
-  running.child.stdin?.end(JSON.stringify(load))
-  return JSON.parse((await running).stdout) as Served
+  const { output } = await run([process.execPath, program], load.seconds, JSON.stringify(load))
+  return JSON.parse(output) as Served
+}
+
+/** Runs a program of load on the load's core. */
+export function run(
+  command: readonly string[],
+  seconds: number,
+  input?: string,
+): Promise<{ output: string; busy: number | undefined }> {
+  const { file, rest } = pinned(LOAD_CORE, command)
+  return new Promise((resolve, reject) => {
+    let busy: number | undefined
+    const child = execFile(file, rest, { maxBuffer: 1 << 26 }, (error, output, complaint) => {
+      clearTimeout(timer)
+      if (error === null) resolve({ output, busy })
+      else reject(new Error(`${error.message}\n${complaint}`, { cause: error }))
+    })
+    const timer = setTimeout(() => (busy = busyShare(child, seconds * NEARLY)), seconds * NEARLY * 1000)
+    child.stdin?.end(input)
+  })
+}
+
+/** When the program is asked what it has used: it is gone at the end. */
+const NEARLY = 0.9
+const TICKS_PER_SECOND = 100
+
+/** The share of the time that a process has used. Linux tells. */
+function busyShare({ pid }: ChildProcess, seconds: number): number | undefined {
+  try {
+    // After the name, which may have spaces: state, eleven other fields, user time, system time.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND / seconds
+  } catch (error) {
+    // Another system, or a program that ended early, of which its caller hears.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }

@@ -7,7 +7,7 @@ import { attach } from 'holdfast/node'
 import { redisStore } from 'holdfast/redis'
 
 import { type RedisServer, startRedisServer } from '../test/support/redis-server.ts'
-import { ORIGIN, VISITOR, type Visitor } from './app/page.ts'
+import { ORIGIN, VISITOR, type Visit } from './app/page.ts'
 import { SECRET } from './app/setup.ts'
 import { pin, STORE_CORE } from './cores.ts'
 
@@ -27,7 +27,7 @@ export class Population {
   readonly sessions: number
   readonly #redis: RedisServer
   readonly #store: Store
-  readonly #manager: Sessions<Partial<Visitor>>
+  readonly #manager: Sessions<Partial<Visit>>
   /** Where the next round begins to revoke: a user is revoked once, for what ended leaves a marker. */
   #revoked = 0
 

@@ -1,19 +1,81 @@
 /**
- * One server process of the benchmarks: takes its set-up as JSON, tells its parent the port and, whenever it is
- * asked, the processor time that it has used so far; ends with its parent.
+ * A server of the benchmarks, of one process or of several: takes its set-up as JSON, tells its parent the port and,
+ * whenever it is asked, what its processes have used so far; ends with its parent. Several processes are those of
+ * node:cluster, whose primary deals out connections in turn and sees nothing of the requests.
  */
-import type { Setup } from './app/setup.ts'
+import cluster, { type Worker } from 'node:cluster'
 
-const setup = JSON.parse(process.argv[2] ?? '{}') as Setup
-const listen =
-  setup.framework === 'fastify'
-    ? (await import('./app/fastify.ts')).listenOnFastify
-    : (await import('./app/express.ts')).listenOnExpress
-const port = await listen(setup)
+import type { Listen, Setup } from './app/setup.ts'
+
+export interface ServerSetup extends Setup {
+  readonly processes: number
+}
+
+/** What the processes of a server have used together. */
+export interface Used {
+  /** Microseconds of processor time since the start. */
+  readonly processor: number
+  /** Bytes: V8's heap and what is kept outside of it, after a collection where one can be asked for. */
+  readonly kept: number
+  /** Bytes that the system has given. */
+  readonly resident: number
+}
+
+const LISTEN: Readonly<Record<Setup['framework'], () => Promise<Listen>>> = {
+  express: async () => (await import('./app/express.ts')).listenOnExpress,
+  fastify: async () => (await import('./app/fastify.ts')).listenOnFastify,
+  koa: async () => (await import('./app/koa.ts')).listenOnKoa,
+  hono: async () => (await import('./app/hono.ts')).listenOnHono,
+}
+
+const setup = JSON.parse(process.argv[2] ?? '{}') as ServerSetup
 // Nothing is kept that a later run would need.
 process.once('disconnect', () => process.exit(0))
-process.on('message', () => {
+if (cluster.isPrimary && setup.processes > 1) await several(setup.processes)
+else await single()
+
+async function single(): Promise<void> {
+  const listen = await LISTEN[setup.framework]()
+  const port = await listen(setup)
+  process.on('message', () => process.send?.(usedHere()))
+  process.send?.({ port })
+}
+
+async function several(count: number): Promise<void> {
+  // In turn, so that each has as many connections. The system alone would give some of them twice as many as others.
+  cluster.schedulingPolicy = cluster.SCHED_RR
+  const workers = Array.from({ length: count }, () => cluster.fork())
+  for (const worker of workers)
+    worker.once('exit', (code) => process.exit(worker.exitedAfterDisconnect ? 0 : (code ?? 1)))
+  const [first] = await Promise.all(workers.map((worker) => answerOf<{ port: number }>(worker)))
+  process.on('message', () => void tellUsed(workers))
+  process.send?.(first)
+}
+
+async function tellUsed(workers: readonly Worker[]): Promise<void> {
+  const answers = workers.map((worker) => {
+    const answer = answerOf<Used>(worker)
+    worker.send('used')
+    return answer
+  })
+  process.send?.([usedHere(), ...(await Promise.all(answers))].reduce(sum))
+}
+
+function answerOf<Message>(worker: Worker): Promise<Message> {
+  return new Promise((resolve) => worker.once('message', resolve))
+}
+
+function usedHere(): Used {
+  globalThis.gc?.()
   const { user, system } = process.cpuUsage()
-  process.send?.({ used: user + system })
-})
-process.send?.({ port })
+  const { heapUsed, external, rss } = process.memoryUsage()
+  return { processor: user + system, kept: heapUsed + external, resident: rss }
+}
+
+function sum(left: Used, right: Used): Used {
+  return {
+    processor: left.processor + right.processor,
+    kept: left.kept + right.kept,
+    resident: left.resident + right.resident,
+  }
+}

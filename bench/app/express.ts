@@ -1,17 +1,18 @@
-/** Express: bare, with Holdfast, and with express-session on its MemoryStore or on connect-redis. */
-import express, { type Express, type RequestHandler } from 'express'
-import { createSessions } from 'holdfast'
+/** Express: bare, with Holdfast, with express-session, and with iron-session. */
+import express, { type Express, type Request, type RequestHandler } from 'express'
 import { holdfast } from 'holdfast/express'
 
 import { loadPeer } from '../../proof/peers.ts'
 import { connectRedis } from './connect-redis.ts'
-import { countUp, ORIGIN, pageOf, statusFor, USER, VISITOR, type Visitor } from './page.ts'
+import { readySessions } from './holdfast.ts'
+import { countUp, NO_TOKEN, pageOf, type PeerVisit, statusFor, USER, VISITOR } from './page.ts'
 import { COOKIE, SECRET, type Listen, type Setup } from './setup.ts'
 
 export const listenOnExpress: Listen = async (setup) => {
   const app = express()
   if (setup.sessions === 'bare') bare(app)
   else if (setup.sessions === 'holdfast') await withHoldfast(app, setup)
+  else if (setup.sessions === 'iron-session') await withIronSession(app)
   else await withExpressSession(app, setup)
   const server = app.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -22,18 +23,33 @@ function bare(app: Express): void {
   app.get('/', (_request, response) => {
     response.status(statusFor(USER)).json(pageOf(USER, VISITOR))
   })
+  app.get('/public', (_request, response) => {
+    response.json(pageOf(undefined, undefined))
+  })
   app.post('/count', (_request, response) => {
     response.json({ count: countUp({}) })
   })
+  app.post('/sign-in/:user', (_request, response) => {
+    response.json({})
+  })
+  app.get('/form', (_request, response) => {
+    response.json({ token: NO_TOKEN })
+  })
+  app.post('/form', (_request, response) => {
+    response.json({})
+  })
 }
 
-async function withHoldfast(app: Express, { store }: Setup): Promise<void> {
-  const sessions = createSessions<Partial<Visitor>>({ secret: SECRET, store, origin: ORIGIN })
-  await sessions.ready()
+async function withHoldfast(app: Express, setup: Setup): Promise<void> {
+  const sessions = await readySessions(setup)
   app.use(holdfast(sessions))
   app.get('/', (request, response) => {
     const session = sessions.of(request)
     response.status(statusFor(session.userId)).json(pageOf(session.userId, session.data))
+  })
+  app.get('/public', (request, response) => {
+    const session = sessions.of(request)
+    response.json(pageOf(session.userId, session.data))
   })
   app.get('/count', (request, response) => {
     response.json({ count: sessions.of(request).data.count ?? 0 })
@@ -47,10 +63,36 @@ async function withHoldfast(app: Express, { store }: Setup): Promise<void> {
     Object.assign(session.data, VISITOR)
     response.json({})
   })
+  app.get('/form', (request, response) => {
+    response.json({ token: sessions.of(request).csrf.token() })
+  })
+  app.post('/form', (_request, response) => {
+    response.json({})
+  })
 }
 
-interface Carrier {
-  readonly session: Partial<Visitor> & { user?: string }
+/** The session of a peer. */
+function sessionOf(request: object): PeerVisit {
+  return (request as { session: PeerVisit }).session
+}
+
+/** The routes that only read are the same for both peers. */
+function readingRoutes(app: Express): void {
+  app.get('/', (request, response) => {
+    const held = sessionOf(request)
+    response.status(statusFor(held.user)).json(pageOf(held.user, held))
+  })
+  app.get('/public', (request, response) => {
+    const held = sessionOf(request)
+    response.json(pageOf(held.user, held))
+  })
+  app.get('/count', (request, response) => {
+    response.json({ count: sessionOf(request).count ?? 0 })
+  })
+}
+
+interface Regenerating {
+  regenerate(done: (error?: Error) => void): void
 }
 
 async function withExpressSession(app: Express, { store: url }: Setup): Promise<void> {
@@ -62,18 +104,62 @@ async function withExpressSession(app: Express, { store: url }: Setup): Promise<
   // HTTPS ends before this server, as the load says in X-Forwarded-Proto.
   app.set('trust proxy', true)
   app.use(session({ store, secret: SECRET, resave: false, saveUninitialized: false, cookie: COOKIE }))
-  app.get('/', (request, response) => {
-    const { session: held } = request as unknown as Carrier
-    response.status(statusFor(held.user)).json(pageOf(held.user, held))
-  })
-  app.get('/count', (request, response) => {
-    response.json({ count: (request as unknown as Carrier).session.count ?? 0 })
-  })
+  readingRoutes(app)
   app.post('/count', (request, response) => {
-    response.json({ count: countUp((request as unknown as Carrier).session) })
+    response.json({ count: countUp(sessionOf(request)) })
   })
-  app.post('/sign-in/:user', (request, response) => {
-    Object.assign((request as unknown as Carrier).session, VISITOR, { user: request.params.user })
+  app.post('/sign-in/:user', (request, response, next) => {
+    const before = sessionOf(request) as Regenerating
+    before.regenerate((error) => {
+      if (error !== undefined && error !== null) return next(error)
+      Object.assign(sessionOf(request), VISITOR, { user: request.params.user })
+      response.json({})
+    })
+  })
+  await withCsrfSync(app)
+}
+
+async function withCsrfSync(app: Express): Promise<void> {
+  const { csrfSync } = await loadPeer<{
+    csrfSync(): { generateToken(request: Request): string; csrfSynchronisedProtection: RequestHandler }
+  }>('csrf-sync', 'bench')
+  const { generateToken, csrfSynchronisedProtection } = csrfSync()
+  app.get('/form', (request, response) => {
+    response.json({ token: generateToken(request) })
+  })
+  app.post('/form', csrfSynchronisedProtection, (_request, response) => {
+    response.json({})
+  })
+}
+
+interface Saving {
+  save(): Promise<void>
+}
+
+async function withIronSession(app: Express): Promise<void> {
+  const { getIronSession } = await loadPeer<{
+    getIronSession(request: object, response: object, options: object): Promise<PeerVisit & Saving>
+  }>('iron-session', 'bench')
+  app.use(async (request, response, next) => {
+    const session = await getIronSession(request, response, {
+      password: SECRET,
+      cookieName: 'session',
+      cookieOptions: COOKIE,
+    })
+    Object.assign(request, { session })
+    next()
+  })
+  readingRoutes(app)
+  app.post('/count', async (request, response) => {
+    const held = sessionOf(request) as PeerVisit & Saving
+    const count = countUp(held)
+    await held.save()
+    response.json({ count })
+  })
+  app.post('/sign-in/:user', async (request, response) => {
+    const held = sessionOf(request) as PeerVisit & Saving
+    Object.assign(held, VISITOR, { user: request.params.user })
+    await held.save()
     response.json({})
   })
 }

@@ -1,11 +1,11 @@
-/** Fastify: bare, with Holdfast, and with @fastify/session on connect-redis. */
-import fastify, { type FastifyInstance, type FastifyPluginCallback } from 'fastify'
-import { createSessions } from 'holdfast'
+/** Fastify: bare, with Holdfast, and with @fastify/session. */
+import fastify, { type FastifyInstance, type FastifyPluginCallback, type onRequestHookHandler } from 'fastify'
 import { holdfast } from 'holdfast/fastify'
 
 import { loadPeer } from '../../proof/peers.ts'
 import { connectRedis } from './connect-redis.ts'
-import { countUp, ORIGIN, pageOf, statusFor, USER, VISITOR, type Visitor } from './page.ts'
+import { readySessions } from './holdfast.ts'
+import { countUp, NO_TOKEN, pageOf, type PeerVisit, statusFor, USER, VISITOR } from './page.ts'
 import { COOKIE, SECRET, type Listen, type Setup } from './setup.ts'
 
 interface SignIn {
@@ -26,16 +26,23 @@ function bare(app: FastifyInstance): void {
     reply.code(statusFor(USER))
     return pageOf(USER, VISITOR)
   })
+  app.get('/public', async () => pageOf(undefined, undefined))
   app.post('/count', async () => ({ count: countUp({}) }))
+  app.post('/sign-in/:user', async () => ({}))
+  app.get('/form', async () => ({ token: NO_TOKEN }))
+  app.post('/form', async () => ({}))
 }
 
-async function withHoldfast(app: FastifyInstance, { store }: Setup): Promise<void> {
-  const sessions = createSessions<Partial<Visitor>>({ secret: SECRET, store, origin: ORIGIN })
-  await sessions.ready()
+async function withHoldfast(app: FastifyInstance, setup: Setup): Promise<void> {
+  const sessions = await readySessions(setup)
   await app.register(holdfast, { sessions })
   app.get('/', async (request, reply) => {
     const session = sessions.of(request)
     reply.code(statusFor(session.userId))
+    return pageOf(session.userId, session.data)
+  })
+  app.get('/public', async (request) => {
+    const session = sessions.of(request)
     return pageOf(session.userId, session.data)
   })
   app.get('/count', async (request) => ({ count: sessions.of(request).data.count ?? 0 }))
@@ -46,10 +53,12 @@ async function withHoldfast(app: FastifyInstance, { store }: Setup): Promise<voi
     Object.assign(session.data, VISITOR)
     return {}
   })
+  app.get('/form', async (request) => ({ token: sessions.of(request).csrf.token() }))
+  app.post('/form', async () => ({}))
 }
 
 interface Carrier {
-  readonly session: Partial<Visitor> & { user?: string }
+  readonly session: PeerVisit & { regenerate(): Promise<void> }
 }
 
 interface PeerOptions {
@@ -69,15 +78,32 @@ async function withFastifySession(app: FastifyInstance, { store: url, rolling = 
   const store = url === undefined ? undefined : await connectRedis(url)
   await app.register(cookie)
   await app.register(session, { store, secret: SECRET, saveUninitialized: false, rolling, cookie: { ...COOKIE } })
+  const sessionOf = (request: object): Carrier['session'] => (request as Carrier).session
   app.get('/', async (request, reply) => {
-    const { session: held } = request as unknown as Carrier
+    const held = sessionOf(request)
     reply.code(statusFor(held.user))
     return pageOf(held.user, held)
   })
-  app.get('/count', async (request) => ({ count: (request as unknown as Carrier).session.count ?? 0 }))
-  app.post('/count', async (request) => ({ count: countUp((request as unknown as Carrier).session) }))
+  app.get('/public', async (request) => pageOf(sessionOf(request).user, sessionOf(request)))
+  app.get('/count', async (request) => ({ count: sessionOf(request).count ?? 0 }))
+  app.post('/count', async (request) => ({ count: countUp(sessionOf(request)) }))
   app.post<SignIn>('/sign-in/:user', async (request) => {
-    Object.assign((request as unknown as Carrier).session, VISITOR, { user: request.params.user })
+    await sessionOf(request).regenerate()
+    Object.assign(sessionOf(request), VISITOR, { user: request.params.user })
     return {}
   })
+  await withCsrfProtection(app)
+}
+
+async function withCsrfProtection(app: FastifyInstance): Promise<void> {
+  const { default: csrf } = await loadPeer<{ default: FastifyPluginCallback<{ sessionPlugin: string }> }>(
+    '@fastify/csrf-protection',
+    'bench',
+  )
+  await app.register(csrf, { sessionPlugin: '@fastify/session' })
+  const { csrfProtection } = app as unknown as { csrfProtection: onRequestHookHandler }
+  app.get('/form', async (_request, reply) => ({
+    token: (reply as unknown as { generateCsrf(): string }).generateCsrf(),
+  }))
+  app.post('/form', { onRequest: csrfProtection }, async () => ({}))
 }

@@ -1,0 +1,13 @@
+/** Holdfast, the same for every framework. */
+import { createSessions, type Sessions } from 'holdfast'
+
+import { ORIGIN, type Visit } from './page.ts'
+import { SECRET, type Setup } from './setup.ts'
+
+/** Resolves once the store answers. */
+export async function readySessions({ store, nearCache }: Setup): Promise<Sessions<Partial<Visit>>> {
+  const cache = nearCache === undefined ? {} : { nearCache }
+  const sessions = createSessions<Partial<Visit>>({ secret: SECRET, store, origin: ORIGIN, ...cache })
+  await sessions.ready()
+  return sessions
+}

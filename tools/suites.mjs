@@ -26,7 +26,7 @@ export const suites = [
   suite('dist', { against: 'built', needsBuild: true }),
   suite('flow', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server', 'haproxy', 'openssl'] }),
   suite('fault', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server'] }),
-  suite('browser', { alone: true, needsBuild: true, timeout: 120_000, needs: ['haproxy', 'chromium'] }),
+  suite('browser', { alone: true, needsBuild: true, timeout: 120_000, needs: ['haproxy', 'chromium', 'openssl'] }),
 ]
 
 /**

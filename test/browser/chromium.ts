@@ -1,15 +1,44 @@
 /** Debian's Chromium, and the page of the demonstration as a visitor uses it. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import {
+  chromium,
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type LaunchOptions,
+  type Page,
+} from 'playwright-core'
 
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
 /** Milliseconds between the clicks of a double click that is not a fast one. */
 const BETWEEN_CLICKS = 150
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
 
+const everywhere: LaunchOptions = { executablePath: '/usr/bin/chromium', headless: true, args: [...flags, ...quiet] }
+
 export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: [...flags, ...quiet] })
+  return chromium.launch(everywhere)
+}
+
+/**
+ * Chromium as people have it, with a profile in a folder: third parties' cookies are taken, pages are kept for the back
+ * button, and `preferences` can say more. Names under `.test` are on this machine.
+ */
+export function launchProfile(folder: string, preferences: object = {}): Promise<BrowserContext> {
+  const file = path.join(folder, 'Default', 'Preferences')
+  if (!existsSync(file)) {
+    mkdirSync(path.dirname(file), { recursive: true })
+    writeFileSync(file, JSON.stringify({ profile: { cookie_controls_mode: 0 }, ...preferences }))
+  }
+  return chromium.launchPersistentContext(folder, {
+    ...everywhere,
+    args: [...flags, ...quiet, '--host-resolver-rules=MAP *.test 127.0.0.1'],
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
+    ignoreHTTPSErrors: true,
+  })
 }
 
 /** What the page says of the step it shows. */

@@ -53,6 +53,11 @@ export class FakeLink implements Link {
     this.#watcher.down(cause)
   }
 
+  /** Something was published. */
+  hear(message: string): void {
+    this.#watcher.heard?.(message)
+  }
+
   /** Answers the oldest command of this name that has no answer yet. */
   answerNext(name: string, reply: Reply | Error): void {
     const at = this.sent.findIndex(({ command }) => command[0] === name)

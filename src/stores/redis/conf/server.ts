@@ -50,6 +50,11 @@ function memory(plan: MemoryPlan): Setting[] {
       'noeviction',
     ),
     setting(
+      'Of how many records Redis remembers which servers have read them lately, to tell them of changes; about 256 bytes each, part of maxmemory. Beyond that some are told for nothing, and read again.',
+      'tracking-table-max-keys',
+      plan.trackedKeys,
+    ),
+    setting(
       'If memory runs out all the same, the child goes first, then a replica, the primary last.',
       'oom-score-adj',
       'relative',

@@ -73,8 +73,15 @@ describe('memory', () => {
   it('says for how many sessions it is, never for more', () => {
     const about = (memory: `${number}mb`): string | undefined =>
       /About ([\d ]+) signed-in/.exec(redisConf({ ...PRIMARY, memory, replicas: 2 }).replaceAll('\n# ', ' '))?.[1]
-    expect(about('1100mb')).toBe('1 000 000')
-    expect(about('64mb')).toBe('44 000')
+    expect(about('1150mb')).toBe('1 000 000')
+    expect(about('64mb')).toBe('41 000')
+  })
+
+  it('has Redis remember reads in a sixteenth of it, and no more of them than it would by itself', () => {
+    const tracked = (memory: `${number}${'mb' | 'gb'}`): string[] =>
+      lines({ ...PRIMARY, memory }).filter((line) => line.startsWith('tracking-table-max-keys'))
+    expect(tracked('64mb')).toEqual(['tracking-table-max-keys 5300'])
+    expect(tracked('64gb')).toEqual(['tracking-table-max-keys 1000000'])
   })
 
   it('leaves room for what replicas may be behind', () => {

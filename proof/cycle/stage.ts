@@ -5,9 +5,9 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { freePort, startRedisServer } from '../../test/support/redis-server.ts'
-import { startBalancer } from './balancer.ts'
+import { startBalancer } from '../balancer.ts'
+import { start, type Running } from '../process.ts'
 import type { Entry } from './ledger.ts'
-import { start, type Running } from './process.ts'
 import type { Setup } from './server.ts'
 
 export type StoreName = 'lmdb' | 'redis'
@@ -45,15 +45,16 @@ export async function openStage(store: StoreName, work: number): Promise<Stage> 
   try {
     const redis = store === 'redis' ? await startRedisServer() : undefined
     if (redis !== undefined) closers.push(() => redis.stop())
-    const ledger = await start('ledger', path.join(folder, 'ledger'))
+    const ledger = await start('cycle/ledger', path.join(folder, 'ledger'))
     closers.push(() => ledger.stop())
     const origin = `http://127.0.0.1:${ledger.port}/`
     const setup = { store: redis?.url ?? `lmdb:${path.join(folder, 'store')}`, secret: SECRET, ledger: origin, work }
     const ports = [await freePort(), await freePort()]
-    const open = (at: number): Promise<Running> => start('server', JSON.stringify(setupOf(at, ports[at] ?? 0, setup)))
+    const open = (at: number): Promise<Running> =>
+      start('cycle/server', JSON.stringify(setupOf(at, ports[at] ?? 0, setup)))
     const servers = [await open(0), await open(1)]
     closers.push(() => Promise.all(servers.map((server) => server.stop())))
-    const balancer = await startBalancer(ports, folder)
+    const balancer = await startBalancer(ports, folder, 'closed')
     closers.push(() => balancer.close())
     return {
       origin: balancer.origin,

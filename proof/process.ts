@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 
-import { PROJECT } from '../peers.ts'
+import { PROJECT } from './peers.ts'
 
 const STARTING_MOST = 20_000
 const STOPPING_MOST = 5_000
@@ -16,13 +16,15 @@ export interface Running {
   pause(): void
   /** SIGCONT. */
   resume(): void
+  /** Sends a message, and answers the next one that it sends. One at a time. */
+  ask<Said>(question: unknown): Promise<Said>
   /** Asks it to end, and sees to it. */
   stop(): Promise<void>
 }
 
-/** Starts a program of `proof/cycle` and settles once it says on which port it listens. */
-export async function start(program: 'ledger' | 'server', argument: string): Promise<Running> {
-  const child = fork(path.join(PROJECT, `build/proof/cycle/${program}.js`), [argument], {
+/** Starts a program of `proof`, such as `cycle/ledger`, and settles once it says on which port it listens. */
+export async function start(program: string, argument: string): Promise<Running> {
+  const child = fork(path.join(PROJECT, `build/proof/${program}.js`), [argument], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [],
     // On loopback names the cookies go without HTTPS, but not in production.
@@ -38,6 +40,16 @@ export async function start(program: 'ledger' | 'server', argument: string): Pro
     },
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
+    ask: (question) =>
+      new Promise((resolve, reject) => {
+        const gone = (): void => reject(new Error(`${program} ended before it answered`))
+        child.once('exit', gone)
+        child.once('message', (said) => {
+          child.removeListener('exit', gone)
+          resolve(said as never)
+        })
+        child.send(question as object)
+      }),
     stop: async () => {
       if (child.connected) child.disconnect()
       const stuck = setTimeout(() => child.kill('SIGKILL'), STOPPING_MOST)

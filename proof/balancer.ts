@@ -1,25 +1,30 @@
 /**
  * HAProxy before the servers, one request to each in turn. What a server did not answer because it died is sent again to
- * the other one, submissions too: what a browser or a careless proxy does, and what the end of a cycle has to bear.
+ * the next one, submissions too: what a browser or a careless proxy does, and what the end of a cycle has to bear.
  */
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 
-import { endHaproxy, findHaproxy, listeningHaproxy } from '../../examples/transfer/balancer/haproxy.ts'
-import { freePort } from '../../test/support/redis-server.ts'
+import { endHaproxy, findHaproxy, listeningHaproxy } from '../examples/transfer/balancer/haproxy.ts'
+import { freePort } from '../test/support/redis-server.ts'
 
 export interface Balancer {
   readonly origin: string
   close(): Promise<void>
 }
 
-export async function startBalancer(servers: readonly number[], folder: string): Promise<Balancer> {
+/** `connections`: whether those to the servers serve one request each, or are kept for the next one, whosever it is. */
+export async function startBalancer(
+  servers: readonly number[],
+  folder: string,
+  connections: 'closed' | 'kept',
+): Promise<Balancer> {
   const program = findHaproxy()
   if (program === undefined) throw new Error('HAProxy is not installed: sudo apt-get install haproxy')
   const port = await freePort()
   const file = path.join(folder, 'haproxy.cfg')
-  writeFileSync(file, configuration(port, servers))
+  writeFileSync(file, configuration(port, servers, connections))
   const haproxy = spawn(program, ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   const lastResort = (): void => void haproxy.kill('SIGKILL')
   process.once('exit', lastResort)
@@ -33,8 +38,8 @@ export async function startBalancer(servers: readonly number[], folder: string):
   }
 }
 
-function configuration(port: number, servers: readonly number[]): string {
-  const lines = servers.map((server, at) => `  server ${'AB'[at]} 127.0.0.1:${server}`)
+function configuration(port: number, servers: readonly number[], connections: 'closed' | 'kept'): string {
+  const lines = servers.map((server, at) => `  server ${'ABCD'[at]} 127.0.0.1:${server}`)
   return `
 global
   maxconn 1024
@@ -42,7 +47,7 @@ global
 
 defaults
   mode http
-  option http-server-close
+  option ${connections === 'closed' ? 'http-server-close' : 'http-keep-alive'}
   option redispatch 1
   retries 3
   retry-on conn-failure empty-response

@@ -1,0 +1,75 @@
+/** What is run: in full, small for the tests, and small with a protection taken out. */
+import type { Break } from './breaks.ts'
+import type { Phase, Trial } from './trial.ts'
+
+/** As the near cache comes: reads are as old as this at most. */
+const DEFAULT = { maxAge: '2s', bound: 2_000 } as const
+/** Entries that would live much longer than what is allowed: all that is left to keep reads young is the channel itself. */
+const LONG = { maxAge: '1m', bound: 2_000 } as const
+
+export const FULL: readonly Trial[] = [
+  {
+    ...DEFAULT,
+    promptly: 50,
+    sessions: 2_000,
+    visit: 40,
+    phases: [
+      { channel: 'whole', seconds: 30, ends: 400 },
+      { channel: 'late', seconds: 12, ends: 60 },
+      { channel: 'reordered', seconds: 12, ends: 60 },
+      { channel: 'lost', seconds: 12, ends: 60 },
+    ],
+  },
+  {
+    ...LONG,
+    promptly: 50,
+    sessions: 300,
+    visit: 150,
+    phases: [
+      { channel: 'killed', seconds: 15, ends: 60 },
+      { channel: 'half-open', seconds: 15, ends: 60 },
+      { channel: 'slow answers', seconds: 12, ends: 60 },
+    ],
+  },
+]
+
+/** `promptly` leaves room for a machine that is busy with other tests. */
+export const QUICK: readonly Trial[] = [
+  {
+    maxAge: '1s',
+    bound: 1_000,
+    promptly: 250,
+    sessions: 150,
+    visit: 40,
+    phases: [
+      { channel: 'whole', seconds: 2, ends: 24 },
+      { channel: 'late', seconds: 1.2, ends: 8 },
+      { channel: 'reordered', seconds: 1.2, ends: 8 },
+      { channel: 'lost', seconds: 1.5, ends: 8 },
+    ],
+  },
+  {
+    ...LONG,
+    promptly: 250,
+    sessions: 100,
+    visit: 150,
+    phases: [
+      { channel: 'killed', seconds: 2.5, ends: 8 },
+      { channel: 'half-open', seconds: 2.5, ends: 8 },
+      { channel: 'slow answers', seconds: 1, ends: 0 },
+    ],
+  },
+]
+
+/** Where each protection is the only one, so that the proof has to notice that it is gone. */
+const SHOWN_BY: Readonly<Record<Break, Phase & Pick<Trial, 'maxAge' | 'bound'>>> = {
+  floor: { ...DEFAULT, channel: 'late', seconds: 2, ends: 0 },
+  flush: { ...LONG, channel: 'killed', seconds: 5, ends: 0 },
+  mark: { ...LONG, channel: 'slow answers', seconds: 5, ends: 0 },
+  age: { maxAge: '1m', bound: 2_000, channel: 'lost', seconds: 5, ends: 0 },
+}
+
+export function withoutProtection(broken: Break): Trial {
+  const { maxAge, bound, ...phase } = SHOWN_BY[broken]
+  return { maxAge, bound, promptly: 50, sessions: 80, visit: Number.POSITIVE_INFINITY, phases: [phase], broken }
+}

@@ -1,0 +1,193 @@
+/** A deployment, and the phases that it goes through: in each the channels fare in one way, and many browsers come. */
+import type { Duration } from 'holdfast'
+
+import { Browser } from '../browser.ts'
+import type { Break } from './breaks.ts'
+import { emptyTally, type Tally, type Visit, Visited } from './browsers.ts'
+import { type Channel, type Damage, happened, Weather } from './channel.ts'
+import { endMany } from './ends.ts'
+import { type Spread, spreadOf, type Violation } from './ledger.ts'
+import { type Near, openStage, since, type Stage } from './stage.ts'
+
+export interface Phase {
+  readonly channel: Channel
+  readonly seconds: number
+  readonly ends: number
+}
+
+export interface Trial {
+  /** Of the servers' near caches. */
+  readonly maxAge: Duration
+  /** How old a read may be, in milliseconds, and how long after an end one may be served. */
+  readonly bound: number
+  /** With whole channels nine ends in ten and nine of the rest must be effective within so many milliseconds. */
+  readonly promptly: number
+  readonly sessions: number
+  /** How many requests each browser of a session makes before the next session has its turn. */
+  readonly visit: number
+  readonly phases: readonly Phase[]
+  readonly broken?: Break
+}
+
+export interface Figures {
+  readonly trial: Trial
+  readonly phase: Phase
+  /** How many were visited, and by how many browsers. */
+  readonly sessions: number
+  readonly browsers: number
+  readonly waiting: Tally
+  readonly overlapping: Tally
+  readonly near: Near
+  /** Of all that only read: how much the near caches served. */
+  readonly share: number
+  readonly damage: Damage
+  readonly ends: Spread
+  /** Of what the thieves read, how much the near caches served. */
+  readonly endsShare: number
+  readonly violations: readonly Violation[]
+}
+
+/** So many sessions are visited at once: by browsers that wait, and by browsers that do not. */
+const AT_ONCE = { waiting: 20, overlapping: 16 } as const
+/** The share of the sessions that are for browsers that wait. */
+const WAITING = 0.7
+/** How many browsers are in a session. */
+const BROWSERS = [1, 1, 1, 2, 3] as const
+const SIGNING_IN_AT_ONCE = 24
+/** With whole channels near caches have to serve this share, or nothing was proved. */
+const LEAST_SHARE = 0.5
+/** Thieves at a time, and milliseconds between two reads of each: close together where it is about milliseconds. */
+const THIEVES = { whole: { atOnce: 8, pace: 2 }, broken: { atOnce: 24, pace: 12 } } as const
+/** A thief who reads on for so long after the bound will be seen no better. */
+const BEYOND = 500
+
+export async function runTrial(trial: Trial, done: (figures: Figures) => void): Promise<readonly Figures[]> {
+  const stage = await openStage({ maxAge: trial.maxAge, broken: trial.broken })
+  try {
+    let violations: Violation[] = []
+    const visitors = await signInAll(stage, trial, (violation) => void violations.push(violation))
+    const all: Figures[] = []
+    for (const phase of trial.phases) {
+      violations = []
+      all.push(await runPhase(stage, trial, phase, visitors, violations))
+      done(all.at(-1) as Figures)
+    }
+    return all
+  } finally {
+    await stage.close()
+  }
+}
+
+/** The sessions, those first that were not visited for the longest time. */
+interface Visitors {
+  readonly waiting: Visited[]
+  readonly overlapping: Visited[]
+}
+
+async function signInAll(
+  { origins }: Stage,
+  { sessions, bound }: Trial,
+  violate: (violation: Violation) => void,
+): Promise<Visitors> {
+  const visitors: Visitors = { waiting: [], overlapping: [] }
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (next < sessions) {
+      const number = next++
+      const name = `visitor-${number}`
+      const browser = new Browser(origins)
+      const { status, body } = await browser.post(0, `/sign-in?user=${name}`)
+      if (status !== 200) throw new Error(`A sign-in was answered with ${status}: ${body.slice(0, 200)}`)
+      const group = Math.random() < WAITING ? visitors.waiting : visitors.overlapping
+      group.push(new Visited(browser, name, BROWSERS[number % BROWSERS.length] ?? 1, bound, violate))
+    }
+  }
+  await Promise.all(Array.from({ length: SIGNING_IN_AT_ONCE }, lane))
+  return visitors
+}
+
+async function runPhase(
+  stage: Stage,
+  trial: Trial,
+  phase: Phase,
+  visitors: Visitors,
+  violations: Violation[],
+): Promise<Figures> {
+  const before = await stage.near()
+  const weather = await Weather.begin(stage, phase.channel)
+  const visit = { requests: trial.visit, until: performance.now() + phase.seconds * 1_000 }
+  const [waiting, overlapping] = [emptyTally(), emptyTally()]
+  const visited = await Promise.all([
+    visitInTurn(visitors.waiting, AT_ONCE.waiting, visit, (one) => one.wait(visit, waiting)),
+    visitInTurn(visitors.overlapping, AT_ONCE.overlapping, visit, (one) => one.overlap(visit, overlapping)),
+  ])
+  const afterVisits = await stage.near()
+  const ends = await endMany(stage.origins, {
+    count: phase.ends,
+    ...THIEVES[phase.channel === 'whole' ? 'whole' : 'broken'],
+    most: trial.bound + BEYOND,
+  })
+  const near = since(before, afterVisits)
+  const endsNear = since(afterVisits, await stage.near())
+  const damage = await weather.end()
+  const came = visited.flat()
+  await auditAll(came)
+  const reads = waiting.reads + overlapping.reads
+  const figures = {
+    trial,
+    phase,
+    sessions: came.length,
+    browsers: came.reduce((sum, { browsers }) => sum + browsers, 0),
+    waiting,
+    overlapping,
+    near: { ...near, flushed: near.flushed + endsNear.flushed },
+    share: near.hits / reads,
+    damage,
+    ends: spreadOf(ends.lasted),
+    endsShare: endsNear.hits / ends.reads,
+  }
+  return { ...figures, violations: [...violations, ...complaintsAbout(figures)] }
+}
+
+/** Each has its turn before any has it again. Answers those that had one. */
+async function visitInTurn(
+  queue: Visited[],
+  atOnce: number,
+  { until }: Visit,
+  visit: (one: Visited) => Promise<void>,
+): Promise<readonly Visited[]> {
+  const visited = new Set<Visited>()
+  const lane = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const one = queue.shift()
+      if (one === undefined) return
+      visited.add(one)
+      await visit(one)
+      queue.push(one)
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, lane))
+  return [...visited]
+}
+
+async function auditAll(visited: readonly Visited[]): Promise<void> {
+  const left = [...visited]
+  const lane = async (): Promise<void> => {
+    for (let one = left.pop(); one !== undefined; one = left.pop()) await one.audit()
+  }
+  await Promise.all(Array.from({ length: SIGNING_IN_AT_ONCE }, lane))
+}
+
+/** What is wrong with a phase as a whole. */
+function complaintsAbout({ trial, phase, share, damage, ends }: Omit<Figures, 'violations'>): Violation[] {
+  const { bound, promptly } = trial
+  const percent = Math.round(share * 100)
+  const found: Violation[] = []
+  if (!happened(phase.channel, damage)) found.push({ rule: 'set-up', text: 'nothing happened to the channels' })
+  if (phase.channel === 'whole' && share < LEAST_SHARE)
+    found.push({ rule: 'set-up', text: `near caches served ${percent} % of the reads, which proves nothing` })
+  if (phase.channel === 'whole' && ends.p99 > promptly)
+    found.push({ rule: 'end', text: `one end in a hundred was effective after ${Math.round(ends.p99)} ms` })
+  if (ends.most >= bound) found.push({ rule: 'end', text: `an end was effective after ${Math.round(ends.most)} ms` })
+  return found
+}

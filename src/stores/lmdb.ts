@@ -21,7 +21,7 @@ import type {
 } from '../core/store.ts'
 import { OptionsError, StoreUnavailableError } from '../errors.ts'
 import type { Change, Environment } from './lmdb/environment.ts'
-import type { Entry } from './lmdb/entry.ts'
+import { recordKey, type Entry } from './lmdb/entry.ts'
 import { holdEnvironment, type Hold } from './lmdb/shared.ts'
 import { decodeUser, encodeUser } from './lmdb/user-bytes.ts'
 import { judgeEnd, mayReplace, patched } from './rules.ts'
@@ -98,7 +98,7 @@ class LmdbStore implements Store {
   }
 
   load(selector: Selector): RecordBytes | undefined {
-    return this.#command().load(recordKey(selector), this.#now())
+    return this.#command().load(selector, this.#now())
   }
 
   remaining(selector: Selector): number | undefined {
@@ -241,10 +241,6 @@ class LmdbStore implements Store {
   #need<Answer>(key: string, decide: (found: Entry | undefined) => Change<Answer>): Promise<Answer> {
     return this.#command().change(key, this.#now(), 'needed', decide)
   }
-}
-
-function recordKey(selector: Selector): string {
-  return `r${selector}`
 }
 
 function userKey(user: string): string {

@@ -35,17 +35,17 @@ export function encodeEntry(expires: number, indexed: number, payload: Uint8Arra
   return bytes
 }
 
-/** When the entry expires. */
-export function expiryOf(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, HEADER).getFloat64(0)
-}
-
 /** Reads an entry; its payload is a copy. */
 export function decodeEntry(bytes: Uint8Array, version: number): Entry {
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER)
   const payload = new Uint8Array(bytes.length - HEADER)
   payload.set(bytes.subarray(HEADER, bytes.length))
   return { version, expires: view.getFloat64(0), indexed: view.getFloat64(8), payload }
+}
+
+/** The key of a visit's record. */
+export function recordKey(selector: string): string {
+  return `r${selector}`
 }
 
 /** A key of the expiry index. */

@@ -8,9 +8,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { StoreUnavailableError } from '../../errors.ts'
 import { confirmDirectory, prepareDirectory } from './directory.ts'
-import { decodeEntry, decodeIndexKey, encodeEntry, expiryOf, indexKey, HEADER, type Entry } from './entry.ts'
+import { decodeEntry, decodeIndexKey, encodeEntry, indexKey, HEADER, recordKey, type Entry } from './entry.ts'
 import { causeOf, describeFailure } from './failure.ts'
-import { KeptPayloads } from './kept.ts'
+import { KeptEntries } from './kept.ts'
 import { Room } from './room.ts'
 import { addressSpace, openTables, sizeOf, usageOf, type Tables } from './tables.ts'
 
@@ -41,7 +41,7 @@ export class Environment {
   readonly #tables: Tables
   readonly #room: Room
   readonly #maxSize: number
-  readonly #kept = new KeptPayloads()
+  readonly #kept = new KeptEntries()
   #pending = 0
   #writes = 0
   #full = false
@@ -63,17 +63,16 @@ export class Environment {
     this.#maxSize = maxSize
   }
 
-  /** The payload under a key that has not expired at `now`; the very same object for as long as the entry is the same. */
-  load(key: string, now: number): Uint8Array | undefined {
+  /** The record of a visit that has not expired at `now`; the very same object for as long as the entry is the same. */
+  load(selector: string, now: number): Uint8Array | undefined {
+    const kept = this.#kept.of(selector)
+    const key = kept?.key ?? recordKey(selector)
     const bytes = this.#bytes(key)
-    if (bytes === undefined || expiryOf(bytes) <= now) return undefined
+    if (bytes === undefined) return undefined
     const version = this.#tables.lastVersion()
-    const kept = this.#kept.of(key, version)
-    if (kept !== undefined) return kept
-    const payload = new Uint8Array(bytes.length - HEADER)
-    payload.set(bytes.subarray(HEADER, bytes.length))
-    this.#kept.keep(key, version, payload)
-    return payload
+    const { expires, payload } =
+      kept?.entry.version === version ? kept.entry : this.#keep(selector, key, decodeEntry(bytes, version))
+    return expires > now ? payload : undefined
   }
 
   /** The entry under a key, also an expired one. */
@@ -141,6 +140,11 @@ export class Environment {
     await this.#tables.root.close()
     await this.#tables.gate.close()
     await this.#room.close()
+  }
+
+  #keep(selector: string, key: string, entry: Entry): Entry {
+    this.#kept.keep(selector, key, entry)
+    return entry
   }
 
   #assertOpen(): void {

@@ -1,29 +1,30 @@
 /**
- * Payloads that were read lately, so that reading one again, unchanged, makes no other copy. LMDB is asked all the
+ * Records that were read lately, so that reading one again, unchanged, makes no other copy. LMDB is asked all the
  * same: what is kept counts only while the entry has the very version that it was copied from.
  */
 import { BoundedMap } from '../../core/bounded-map.ts'
+import type { Entry } from './entry.ts'
 
-/** Bytes of payloads that are kept. */
+/** Bytes of records that are kept. */
 const BYTES_MOST = 8 * 1024 * 1024
-/** What an entry costs besides its payload, about. */
-const OVERHEAD = 200
+/** What an entry costs besides its record, about. */
+const OVERHEAD = 300
 
 interface Kept {
-  readonly version: number
-  readonly payload: Uint8Array
+  /** The entry's key, which need not be put together again. */
+  readonly key: string
+  readonly entry: Entry
 }
 
-export class KeptPayloads {
-  readonly #kept = new BoundedMap<string, Kept>(BYTES_MOST, ({ payload }) => payload.length + OVERHEAD)
+export class KeptEntries {
+  readonly #kept = new BoundedMap<string, Kept>(BYTES_MOST, ({ entry }) => entry.payload.length + OVERHEAD)
 
-  /** The payload of exactly this version. */
-  of(key: string, version: number): Uint8Array | undefined {
-    const kept = this.#kept.get(key)
-    return kept?.version === version ? kept.payload : undefined
+  /** What is kept of a visit's record, in whichever version. */
+  of(selector: string): Kept | undefined {
+    return this.#kept.get(selector)
   }
 
-  keep(key: string, version: number, payload: Uint8Array): void {
-    this.#kept.set(key, { version, payload })
+  keep(selector: string, key: string, entry: Entry): void {
+    this.#kept.set(selector, { key, entry })
   }
 }

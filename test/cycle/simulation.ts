@@ -52,6 +52,8 @@ interface Known {
   readonly visitor: number
   /** Who the visitor was; `NaN`: nobody knows. */
   readonly self: number
+  /** When the visitor got it: it was begun before. */
+  readonly knownAt: number
   readonly stepsTaken: string[]
   abandoned: boolean
 }
@@ -101,6 +103,8 @@ export interface Story {
 }
 
 const LEASE = 3_000
+/** Of a cycle. */
+export const LIFETIME = 90_000
 const VISITORS = 3
 /** By then whatever was on its way has arrived, and every claim has run out. */
 const QUIET = 60_000
@@ -114,7 +118,7 @@ class SimulatedServer {
   constructor(number: number, store: Store, time: VirtualTime, { skew, noise }: { skew: number; noise: Noise }) {
     this.number = number
     const clock = { now: () => time.now + skew, forward: () => undefined }
-    this.manager = server(noisyStore(store, this, noise), clock, { idleTimeout: '2h' })
+    this.manager = server(noisyStore(store, this, noise), clock, { idleTimeout: '5m' })
   }
 
   stop(ms: number): void {
@@ -228,7 +232,7 @@ class Simulation {
       lease: '3s',
       patience: '1s',
       maxOpen: 2,
-      lifetime: '90s',
+      lifetime: `${LIFETIME}ms`,
       onDoubt: plan.onDoubt,
     })
     this.#servers = plan.skews.map((skew) => this.#start(skew))
@@ -342,7 +346,14 @@ class Simulation {
     const by = visitor % VISITORS
     const { self } = this.#visitors[by]!
     const cycle = await this.#request(on, by, (session) => this.#kind.begin(session, blank ? undefined : { steps: [] }))
-    this.#cycles.push({ token: cycle.token, visitor: by, self, stepsTaken: [], abandoned: false })
+    this.#cycles.push({
+      token: cycle.token,
+      visitor: by,
+      self,
+      knownAt: this.#time.now,
+      stepsTaken: [],
+      abandoned: false,
+    })
   }
 
   async #change(on: SimulatedServer, what: 'sign-in' | 'sign-out' | 'renew', visitor: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** What a shop's own page does is done, in the visitor's name, whatever the browser tells and however the page came back. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
@@ -85,6 +85,14 @@ const MANNERS: Readonly<Record<string, readonly [Manner, ...string[]]>> = {
 }
 const MODES = ['auto', 'strict'] as const
 
+/** What a browser writes down to restore its tabs from. */
+function notes(profile: string): string {
+  const folder = path.join(profile, 'Default', 'Sessions')
+  return readdirSync(folder)
+    .map((name) => readFileSync(path.join(folder, name), 'latin1'))
+    .join()
+}
+
 /** What was done since the visitor signed in. */
 async function doneBy(acts: string, names: readonly string[], page: Page, shop: Shop): Promise<unknown[]> {
   const before = shop.done.length
@@ -136,6 +144,7 @@ describe.each(MODES)('in %s', (mode) => {
     const restore = { session: { restore_on_startup: 1 } }
     const first = await launchProfile(folder, restore)
     await signIn(await first.newPage(), shop, 'visitor')
+    await until('the browser has written down its tabs', async () => notes(folder).includes(shop.origin))
     await first.close()
     const second = await launchProfile(folder, restore)
     try {

@@ -34,6 +34,8 @@ export interface Faults {
   readonly delay?: number | ((operation: StoreOperation) => number) | undefined
   /** Default: none. */
   readonly fail?: Fault | ((operation: StoreOperation) => Fault | undefined) | undefined
+  /** Milliseconds that the news of a change take after a tracked load; or they get lost. Default 0: at once. */
+  readonly news?: number | 'lose' | undefined
 }
 
 /** A store whose faults a test sets, and that counts what it was asked. */
@@ -156,7 +158,11 @@ class Faulty implements FaultyStore {
   }
 
   watch(watcher: StoreWatcher): void {
-    this.#store.watch?.(watcher)
+    this.#store.watch?.({
+      replaced: () => watcher.replaced(),
+      changed: (selector) => this.#tell(() => watcher.changed?.(selector)),
+      untracked: () => watcher.untracked?.(),
+    })
   }
 
   stats(): StoreStats {
@@ -165,6 +171,13 @@ class Faulty implements FaultyStore {
 
   close(): Promise<void> {
     return this.#store.close()
+  }
+
+  #tell(news: () => void): void {
+    const { news: ms = 0 } = this.faults
+    if (ms === 'lose') return
+    if (ms === 0) news()
+    else setTimeout(news, ms)
   }
 
   #call<Answer>(operation: StoreOperation, ask: () => Awaitable<Answer>): Awaitable<Answer> {

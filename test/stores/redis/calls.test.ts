@@ -3,8 +3,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { StoreUnavailableError } from '../../../src/errors.ts'
-import { Calls, type Confirmed } from '../../../src/stores/redis/calls.ts'
-import type { ConfirmedWrite, Deployment, DeploymentWatcher, Route } from '../../../src/stores/redis/deployment.ts'
+import { Calls, type Confirmed, type TrackedReply } from '../../../src/stores/redis/calls.ts'
+import type {
+  Channel,
+  ConfirmedWrite,
+  Deployment,
+  DeploymentWatcher,
+  Route,
+} from '../../../src/stores/redis/deployment.ts'
 import { type Command, ErrorReply, NotSentError, type Reply } from '../../../src/stores/redis/link.ts'
 
 const DEADLINE = 1000
@@ -41,10 +47,19 @@ class FakeRoute implements Route {
   }
 }
 
+/** One that tells of changes. */
+class TellingRoute extends FakeRoute {
+  tells = true
+
+  track(): Channel {
+    return { tells: () => this.tells }
+  }
+}
+
 /** A deployment that is as the test says. */
 class FakeDeployment implements Deployment {
   readonly where = 'h:1'
-  readonly server = new FakeRoute()
+  server: FakeRoute = new FakeRoute()
   ready = false
   closed = false
   instead: Route | undefined
@@ -94,11 +109,11 @@ class FakeDeployment implements Deployment {
 
 /** What became of a call, as soon as it is known. */
 interface Outcome {
-  reply?: Reply | Confirmed
+  reply?: Reply | Confirmed | TrackedReply
   error?: StoreUnavailableError
 }
 
-function outcomeOf(promise: Promise<Reply | Confirmed>): Outcome {
+function outcomeOf(promise: Promise<Reply | Confirmed | TrackedReply>): Outcome {
   const outcome: Outcome = {}
   promise.then(
     (reply) => Object.assign(outcome, { reply }),
@@ -481,6 +496,37 @@ describe('calls', () => {
     await calls.close()
     expect(waiting.error?.applied).toBe('no')
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('a tracked read', () => {
+  it('is as tracked as where it was answered, when it was answered', async () => {
+    const telling = new TellingRoute()
+    redis.server = telling
+    redis.up()
+    const [tracked, untold] = [outcomeOf(calls.tracked(READ)), outcomeOf(calls.tracked(READ))]
+    telling.sent[0]?.answer(null)
+    await pass(0)
+    telling.tells = false
+    telling.sent[1]?.answer(null)
+    await pass(0)
+    expect([tracked.reply, untold.reply]).toEqual([
+      { reply: null, tracked: true },
+      { reply: null, tracked: false },
+    ])
+  })
+
+  it.each(['MOVED 1 h:2', 'ASK 1 h:2'])('%s: is not, where whom the answer names does not tell', async (message) => {
+    const [telling, other] = [new TellingRoute(), new FakeRoute()]
+    redis.server = telling
+    redis.instead = other
+    redis.up()
+    const outcome = outcomeOf(calls.tracked(READ))
+    telling.sent[0]?.fail(new ErrorReply(message))
+    await pass(0)
+    other.sent[0]?.answer(null)
+    await pass(0)
+    expect(outcome.reply).toEqual({ reply: null, tracked: false })
   })
 })
 

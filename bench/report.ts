@@ -176,7 +176,7 @@ function conditionsOf({ rounds, pinning, machine, versions, command, date, parts
   const { rounds: count, seconds, connections, visitors } = rounds
   const shown = new Set(parts.flatMap((part) => ('standings' in part ? part.standings.map(({ id }) => id) : [])))
   return [
-    `Medians of ${count} interleaved rounds of ${seconds} s; a ratio is the median of the rounds' ratios. ${connections} connections kept alive; ${visitors} visitors, each signed in, take turns.`,
+    `${count === 1 ? `One round of ${seconds} s: it shows that everything runs, not how fast.` : `Medians of ${count} interleaved rounds of ${seconds} s; a ratio is the median of the rounds' ratios.`} ${connections} connections kept alive; ${visitors} visitors, each signed in, take turns.`,
     'µs: processor time of the server’s processes, and of Redis, for each request, whatever else the machine did.',
     'All: the same routes, data and load; cookies HttpOnly, Secure, SameSite=Lax. Each Redis is over TCP and keeps nothing on disk.',
     '',

@@ -91,6 +91,7 @@ class Ticker {
 
 type Answered = (error?: Error) => void
 
+const CLOSED = 'the server closed a connection'
 const HEAD_END = '\r\n\r\n'
 
 /** One connection that is kept alive, with one request under way at most. */
@@ -103,7 +104,7 @@ class Client {
     this.#socket = socket.setNoDelay().setEncoding('latin1')
     socket.on('data', (text: string) => this.#receive(text))
     socket.once('error', (error) => this.#end(error))
-    socket.once('close', () => this.#end(new Error('the server closed a connection')))
+    socket.once('close', () => this.#end(new Error(CLOSED)))
   }
 
   static connect(port: number): Promise<Client> {
@@ -117,6 +118,7 @@ class Client {
   }
 
   ask(request: string, answered: Answered): void {
+    if (this.#socket.destroyed) return answered(new Error(CLOSED))
     this.#answered = answered
     this.#socket.write(request, 'latin1')
   }

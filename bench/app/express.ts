@@ -1,5 +1,5 @@
 /** Express: bare, with Holdfast, with express-session, and with iron-session. */
-import express, { type Express, type Request, type RequestHandler } from 'express'
+import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express'
 import { holdfast } from 'holdfast/express'
 
 import { loadPeer } from '../../proof/peers.ts'
@@ -129,6 +129,11 @@ async function withCsrfSync(app: Express): Promise<void> {
   })
   app.post('/form', csrfSynchronisedProtection, (_request, response) => {
     response.json({})
+  })
+  // Express would print every refusal.
+  app.use((error: { readonly status?: number }, _request: Request, response: Response, next: NextFunction) => {
+    if (error.status === 403) response.status(403).end()
+    else next(error)
   })
 }
 

@@ -4,10 +4,16 @@ import { createSessions, type Sessions } from 'holdfast'
 import { ORIGIN, type Visit } from './page.ts'
 import { SECRET, type Setup } from './setup.ts'
 
+/** Lines without their details. */
+const log = {
+  warn: (_details: object, message: string): void => console.error(message),
+  error: (_details: object, message: string): void => console.error(message),
+}
+
 /** Resolves once the store answers. */
 export async function readySessions({ store, nearCache }: Setup): Promise<Sessions<Partial<Visit>>> {
   const cache = nearCache === undefined ? {} : { nearCache }
-  const sessions = createSessions<Partial<Visit>>({ secret: SECRET, store, origin: ORIGIN, ...cache })
+  const sessions = createSessions<Partial<Visit>>({ secret: SECRET, store, origin: ORIGIN, log, ...cache })
   await sessions.ready()
   return sessions
 }

@@ -33,10 +33,11 @@ export function emptyTally(): Tally {
   return { reads: 0, additions: 0, unavailable: 0, ownWrite: 0, goingBack: 0, staleness: [] }
 }
 
-/** How many requests each browser makes, and until when at the latest. */
+/** How many requests each browser makes, and until when at the latest; before then, where the proof has seen enough. */
 export interface Visit {
   readonly requests: number
   readonly until: number
+  isOver(): boolean
 }
 
 interface Answered {
@@ -76,9 +77,9 @@ export class Visited {
   }
 
   /** Each browser does so many things one after the other, and stops at the latest then. */
-  async wait({ requests, until }: Visit, tally: Tally): Promise<void> {
+  async wait({ requests, isOver }: Visit, tally: Tally): Promise<void> {
     await this.#each(async (jar) => {
-      for (let left = requests; left > 0 && performance.now() < until; left--) {
+      for (let left = requests; left > 0 && !isOver(); left--) {
         await thinking()
         if (Math.random() < CHANGING) await this.#add(jar, tally)
         else await this.#read(jar, tally)
@@ -90,13 +91,13 @@ export class Visited {
    * Each browser has several requests under way at a time, and takes the cookies of their answers later and in any order. One
    * more only reads all the while, and takes none.
    */
-  async overlap({ requests, until }: Visit, tally: Tally): Promise<void> {
+  async overlap({ requests, until, isOver }: Visit, tally: Tally): Promise<void> {
     const taken: Promise<void>[] = []
     const over = new AbortController()
     const overlap = async ({ browser }: Jar): Promise<void> => {
       let left = requests
       const lane = async (): Promise<void> => {
-        while (left-- > 0 && performance.now() < until) {
+        while (left-- > 0 && !isOver()) {
           await thinking(Math.min(this.#restsUntil, until))
           const adds = Math.random() < CHANGING
           if (adds && Math.random() < RESTING.share) this.#restsUntil = performance.now() + RESTING.ms

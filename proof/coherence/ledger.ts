@@ -8,6 +8,11 @@ export interface Violation {
   readonly text: string
 }
 
+/** Whether a reader would have seen it: not that the proof itself was badly set up, or disturbed. */
+export function isWrongRead({ rule }: Violation): boolean {
+  return rule === 'own-write' || rule === 'going-back' || rule === 'bound'
+}
+
 /** The additions to one session. */
 export class Ledger {
   /** Those that were answered, and those of which nobody could say what became of them. */

@@ -6,30 +6,28 @@ import { storeContract } from 'holdfast/testing'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 
 import { type Cluster, startCluster } from '../support/redis-cluster.ts'
-import { onEachServer } from '../support/server-programs.ts'
+import { serverPrograms } from '../support/server-programs.ts'
 
-onEachServer((binary, suffix) => {
-  describe('a cluster', () => {
-    let redis: Cluster
-    let applications = 0
+describe.each(serverPrograms())('$name', ({ name, binary }) => {
+  let redis: Cluster
+  let applications = 0
 
-    beforeAll(async () => {
-      redis = await startCluster({ binary, nodeTimeout: 15_000 })
-    })
-    afterAll(() => redis.stop())
-
-    /** An application of its own for each test, so that nothing has to be cleared away. */
-    function start() {
-      applications += 1
-      const options = { url: redis.url, name: `t${applications}` }
-      return { connect: () => redisStore(options), advance: (ms: number) => wait(ms), destroy: () => undefined }
-    }
-
-    // Most of the time passes by waiting, which several tests can do at once.
-    storeContract(
-      `redis, as a cluster${suffix}`,
-      { start, unit: 150, realTime: true, model: { runs: 3 } },
-      { describe, it: it.concurrent },
-    )
+  beforeAll(async () => {
+    redis = await startCluster({ binary, nodeTimeout: 15_000 })
   })
+  afterAll(() => redis.stop())
+
+  /** An application of its own for each test, so that nothing has to be cleared away. */
+  function start() {
+    applications += 1
+    const options = { url: redis.url, name: `t${applications}` }
+    return { connect: () => redisStore(options), advance: (ms: number) => wait(ms), destroy: () => undefined }
+  }
+
+  // Most of the time passes by waiting, which several tests can do at once.
+  storeContract(
+    `${name}, as a cluster`,
+    { start, unit: 150, realTime: true, model: { runs: 3 } },
+    { describe, it: it.concurrent },
+  )
 })

@@ -63,7 +63,7 @@ export interface RedisServer extends AsyncDisposable {
   pause(): void
   /** SIGCONT. */
   resume(): void
-  /** Runs `redis-cli` against it and answers what it prints. */
+  /** Runs `redis-cli` against it and answers what it prints, be it an error of Redis. */
   cli(...args: string[]): Promise<string>
   /** Ends it for good and removes its directory. Safe to call again. */
   stop(): Promise<void>
@@ -86,10 +86,14 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   return server
 }
 
+/** Processes that run at the same time look in different places, so that none is given what another is about to take. */
+let nextPort = (process.pid * 997) % PORTS.count
+
 /** A TCP port of the loopback interface on which nothing listens at this moment: from 10000 to 19999. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
+    const port = PORTS.first + nextPort
+    nextPort = (nextPort + 1) % PORTS.count
     if (await portIsFree(port)) return port
   }
 }

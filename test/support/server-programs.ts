@@ -1,11 +1,14 @@
-/** The programs that the contract runs on: `redis-server`, and a Valkey where one is named. */
-import { describe } from 'vitest'
+/** The programs that the store's contract runs on: `redis-server`, and a Valkey where `VALKEY` names one. */
 
-/** Declares the tests for each of them. `suffix` keeps their titles apart. */
-export function onEachServer(declare: (binary: string, suffix: string) => void): void {
-  declare('redis-server', '')
-  const valkey = process.env['VALKEY']
-  if (valkey === undefined)
-    console.log('Not run on Valkey: no program is named. Name one with VALKEY=/path/to/valkey-server.')
-  else describe('on Valkey', () => declare(valkey, ', on Valkey'))
+export interface ServerProgram {
+  readonly name: 'redis' | 'valkey'
+  readonly binary: string
+}
+
+export function serverPrograms(): readonly ServerProgram[] {
+  const redis: ServerProgram = { name: 'redis', binary: 'redis-server' }
+  const { VALKEY: valkey } = process.env
+  if (valkey !== undefined) return [redis, { name: 'valkey', binary: valkey }]
+  console.log('Not run on Valkey: no program is named. Name one with VALKEY=/path/to/valkey-server.')
+  return [redis]
 }

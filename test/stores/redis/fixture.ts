@@ -44,6 +44,12 @@ export async function failure(run: () => unknown): Promise<{ error: StoreUnavail
   throw new Error('the call did not fail')
 }
 
+/** Whether all of it is settled before a timer of this process goes off: a busy machine makes both late. */
+export async function settlesWithin(ms: number, ...settling: readonly Promise<unknown>[]): Promise<boolean> {
+  const late = new Promise<boolean>((resolve) => setTimeout(() => setImmediate(resolve, false), ms))
+  return Promise.race([Promise.allSettled(settling).then(() => true), late])
+}
+
 /** Asks until it is answered. */
 export async function eventually<Answer>(ask: () => Answer | Promise<Answer>, within = 5_000): Promise<Answer> {
   const until = performance.now() + within

@@ -21,7 +21,7 @@ beforeAll(async () => {
   await full.enroll('ada', kept, LONG)
   await fill(full)
   // Well below what is used: the memory of its clients comes and goes.
-  await redis.cli('config', 'set', 'maxmemory', '2mb')
+  expect(await redis.cli('config', 'set', 'maxmemory', '2mb')).toBe('OK')
 })
 
 afterAll(async () => {

@@ -16,7 +16,7 @@ export class Segment<Key> {
   /** Whose records were put here, in order; some of them may stand elsewhere, too, by now. */
   readonly keys: Key[] = []
   /** When the latest record was put here, of its maker's clock. */
-  latest = -Infinity
+  latest: number = -Infinity
   readonly #room: Buffer
   readonly #most: number
   #used = 0

@@ -61,7 +61,7 @@ const canMount = mayMount()
 if (!canMount) console.log('No right to mount a file system: the full disk is tried as a full store only.')
 
 describe('a store that is full', () => {
-  it.runIf(canMount).each(['4m', '5m', '7m'])(
+  it.each(canMount ? ['4m', '5m', '7m'] : [])(
     'I3, I6, I13: on a disk of %s keeps what it has, refuses what is new, and ends visits',
     (size) => {
       const output = execFileSync(
@@ -77,11 +77,11 @@ describe('a store that is full', () => {
     expectSound(JSON.parse(output.toString()) as Report)
   })
 
-  it.runIf(canMount)('on a disk without room for it says so when it is opened', () => {
+  it.each(canMount ? ['512k'] : [])('on a disk of %s, without room for it, says so when it is opened', (size) => {
     const opener = FILLER.replace('filler', 'opener')
     const output = execFileSync(
       'unshare',
-      onSmallDisk('512k', directory, [process.execPath, opener, join(directory, 'store')]),
+      onSmallDisk(size, directory, [process.execPath, opener, join(directory, 'store')]),
     )
     const report = JSON.parse(output.toString().trim().split('\n').at(-1)!) as { outcome: string; message: string }
     expect(report.outcome).toBe('ERR_STORE_UNAVAILABLE')

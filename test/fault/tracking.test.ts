@@ -8,7 +8,7 @@ import { StoreUnavailableError } from '../../src/errors.ts'
 import { counterOf } from '../../src/testing/store-contract/harness.ts'
 import { eventually, LONG, newSelector, openStore, record, server } from '../stores/redis/fixture.ts'
 import { arm, clientsOf, keep, type Told, tracking, wired } from '../stores/redis/tracked.ts'
-import { type Cluster, startCluster } from '../support/redis-cluster.ts'
+import { type Cluster, type ClusterNode, startCluster } from '../support/redis-cluster.ts'
 import type { RedisServer } from '../support/redis-server.ts'
 import { type Sentinels, startSentinels } from '../support/redis-sentinel.ts'
 
@@ -179,10 +179,7 @@ describe('a cluster', () => {
     [
       'hands over a slot',
       async (before, key) => {
-        for (let at = 0; ; at++) {
-          const to = await redis.primaryOf(`k${at}`)
-          if (to !== before) return redis.moveSlot(await redis.slotOf(key), to)
-        }
+        await redis.moveSlot(await redis.slotOf(key), await anotherThan(before))
       },
     ],
   ])('a primary that %s leaves nothing old behind', async (_, happens) => {
@@ -198,6 +195,34 @@ describe('a cluster', () => {
     await recovers(what)
     expect(untracked.length).toBeGreaterThan(0)
   })
+
+  it('answers untracked what is asked for by exception (ASK), and tracked where the slot is in the end', async () => {
+    const { reader, writer, selectors } = await scene(redis.url)
+    const selector = selectors[0]!
+    const key = `hf:kept:${selector}`
+    const before = await redis.primaryOf(key)
+    const move = await redis.beginMove(await redis.slotOf(key), await anotherThan(before))
+    await keep(reader, selector)
+    await move.move(key)
+    await expect.poll(() => reader.kept.has(selector)).toBe(false)
+    for (let times = 0; times < 20; times++) {
+      const { found, tracked } = await eventually(() => reader.store.loadTracked(selector))
+      expect([found === undefined, tracked]).toEqual([false, false])
+    }
+    await change(writer, selector)
+    await move.finish()
+    await tracks(reader, selector)
+    await keep(reader, selector)
+    await change(writer, selector)
+    await expect.poll(() => reader.kept.has(selector)).toBe(false)
+  })
+
+  async function anotherThan(node: RedisServer): Promise<ClusterNode> {
+    for (let at = 0; ; at++) {
+      const other = await redis.primaryOf(`k${at}`)
+      if (other !== node) return other
+    }
+  }
 })
 
 /** It is back when the test is over. */

@@ -85,8 +85,9 @@ export class Tracking {
   serves(standing: Standing): void {
     this.#stop()
     this.#standing = standing
-    this.#attempts = 0
-    this.#begin()
+    // Of a server that serves and does not in turn, no connection for each turn is made.
+    if (this.#attempts === 0) this.#begin()
+    else this.#wait(backoff(this.#attempts), () => this.#begin())
   }
 
   /** The line has no link any more, or one that nobody serves on. */
@@ -155,9 +156,14 @@ export class Tracking {
   }
 
   async #ask(listening: Listening, id: Reply): Promise<void> {
-    this.#limit(listening, limited(PATIENCE, this.#settings.deadline))
+    const timer = this.#timer
+    const answers = Promise.all([this.#settings.send(WHO_IS_TOLD), listening.link.send(['ping'])])
+    // Links gather what a turn sends: it leaves before this, however long the turn is.
+    setImmediate(() => {
+      if (timer === this.#timer) this.#limit(listening, limited(PATIENCE, this.#settings.deadline))
+    })
     try {
-      const [told] = await Promise.all([this.#settings.send(WHO_IS_TOLD), listening.link.send(['ping'])])
+      const [told] = await answers
       if (!this.#isPresent(listening)) return
       if (told !== id) throw new Error(FORGOTTEN)
       this.#attempts = 0

@@ -1,7 +1,8 @@
 /** Each step towards telling of changes, and what is told when one fails. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate as turn } from 'node:timers/promises'
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { Calls, type TrackedReply } from '../../../src/stores/redis/calls.ts'
 import { ErrorReply, type Reply } from '../../../src/stores/redis/link.ts'
@@ -121,7 +122,7 @@ describe('a read', () => {
     await pass(60)
     expect(told).toEqual(['untracked'])
     line(2).serve()
-    await pass(0)
+    await pass(60)
     const again = line(2).sent.findIndex(({ command }) => command[0] === 'GET')
     expect(again).toBeGreaterThanOrEqual(0)
     // Already before its answer.
@@ -138,7 +139,7 @@ describe('a read', () => {
     line(0).down(new Error('the connection was closed'))
     await pass(60)
     line(2).serve()
-    await pass(0)
+    await pass(60)
     expect(line(1).closed).toBe(true)
     expect(await isTracked(line(2))).toBe(false)
     await subscribed(line(3), ID + 1)
@@ -206,6 +207,17 @@ describe('what is told', () => {
     await answered(0, 1)
     expect(told).toEqual([])
   })
+
+  it('is nothing where the turn in which both ends are asked is long: what is asked leaves at its end', async () => {
+    await armed()
+    vi.advanceTimersByTime(900)
+    await turn()
+    await answered(0, 1)
+    expect(told).toEqual([])
+    await pass(300)
+    await pass(500)
+    expect(told).toEqual(['untracked'])
+  })
 })
 
 describe('what fails on the way', () => {
@@ -240,12 +252,19 @@ describe('what fails on the way', () => {
     expect(told).toEqual([])
   })
 
-  it('is tried again after a minute where the server refuses', async () => {
+  it('is tried again after a minute where the server refuses, which is said once', async () => {
+    const said: unknown[] = []
+    const listener = (message: unknown): void => void said.push(message)
+    subscribe('holdfast:store', listener)
+    onTestFinished(() => void unsubscribe('holdfast:store', listener))
+    const refuse = async (): Promise<void> => {
+      fake.last().up()
+      fake.last().answerNext('subscribe', new ErrorReply('NOPERM no permissions'))
+      await pass(0)
+      expect(fake.last().closed).toBe(true)
+    }
     await isTracked(line(0))
-    line(1).up()
-    line(1).answerNext('subscribe', new ErrorReply('NOPERM no permissions'))
-    await pass(0)
-    expect(line(1).closed).toBe(true)
+    await refuse()
     expect(fake.links).toHaveLength(2)
     for (let passed = 0; passed < 59_000; passed += 400) {
       await pass(400)
@@ -256,6 +275,22 @@ describe('what fails on the way', () => {
     if (line(0).waiting.includes('INFO')) line(0).answerNext('INFO', WELL)
     await pass(800)
     expect(fake.links).toHaveLength(3)
+    await refuse()
+    expect(said).toHaveLength(1)
+  })
+
+  it('is not tried again each time that the server serves again', async () => {
+    await armed()
+    for (let times = 0; times < 20; times++) {
+      const refused = calls.call({ command: ['SET', 'k', 'v'], key: 'k', write: true })
+      refused.catch(() => undefined)
+      line(0).answerNext('SET', new ErrorReply('NOREPLICAS Not enough good replicas to write.'))
+      await pass(25)
+      line(0).answerNext('INFO', WELL)
+      await pass(10)
+    }
+    expect(fake.links.length).toBeLessThan(8)
+    expect(told).toEqual(['untracked'])
   })
 
   it('is tried again ever more rarely, until both ends have answered', async () => {

@@ -109,6 +109,19 @@ export const FAULTS: readonly Fault[] = [
     },
   }),
   ...onPrimary({
+    name: 'primary cut off from its replicas alone',
+    seconds: 6,
+    begin: async (primary, on) => {
+      const replicas =
+        on.form === 'cluster' ? [await on.redis.replicaOf(await on.redis.primaryOf(VICTIM))] : on.redis.nodes
+      on.redis.network.split(
+        [primary],
+        replicas.filter((node) => node !== primary),
+      )
+      return () => on.redis.network.heal()
+    },
+  }),
+  ...onPrimary({
     name: 'application cut off from the primary',
     seconds: 6,
     begin: async (primary, on) => {

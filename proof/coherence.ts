@@ -73,6 +73,7 @@ function asTable(all: readonly Figures[]): string {
       'reads, served from near',
       ({ waiting, overlapping, share }) => `${waiting.reads + overlapping.reads}, ${Math.round(share * 100)} %`,
     ),
+    row('each server’s share of the requests, %', ({ near }) => sharesOf(near.asked)),
     row('additions', ({ waiting, overlapping }) => waiting.additions + overlapping.additions),
     row('not answered (503)', ({ waiting, overlapping }) => waiting.unavailable + overlapping.unavailable),
     row('browsers that wait: behind their own writes', ({ waiting }) => waiting.ownWrite),
@@ -87,6 +88,11 @@ function asTable(all: readonly Figures[]): string {
     row('  he reads on, ms: p50, p99, most', ({ ends }) => spread(ends)),
     row('violations', ({ violations }) => violations.length),
   ])
+}
+
+function sharesOf(counts: readonly number[]): string {
+  const all = counts.reduce((sum, count) => sum + count, 0)
+  return counts.map((count) => Math.round((count / all) * 100)).join(' ')
 }
 
 function spread({ number, p50, p99, most }: Spread): string {

@@ -14,8 +14,13 @@ import type { Setup } from './server.ts'
 const SERVERS = 4
 const SECRET = 'a secret of the proofs, for no other use: c0ffee42'
 
+type OneNear = NonNullable<SessionsStats['nearCache']>
+
 /** What the near caches of all servers have done. */
-export type Near = Pick<NonNullable<SessionsStats['nearCache']>, 'hits' | 'joined' | 'reads' | 'flushed'>
+export interface Near extends Pick<OneNear, 'hits' | 'flushed'> {
+  /** How often each was asked. */
+  readonly asked: readonly number[]
+}
 
 export interface Stage {
   /** Where browsers go, and then each server for those who want a certain one. */
@@ -51,7 +56,7 @@ export async function openStage(setup: Pick<Setup, 'maxAge' | 'broken'>): Promis
       origins: [balancer.origin, ...ports.map((port) => `http://127.0.0.1:${port}`)],
       order: (order) => proxy.ask(order),
       killChannels: async () => Number(await redis.cli('client', 'kill', 'type', 'pubsub')),
-      near: async () => sumOf(await Promise.all(servers.map((server) => server.ask<Near>('near')))),
+      near: async () => sumOf(await Promise.all(servers.map((server) => server.ask<OneNear>('near')))),
       close,
     }
   } catch (error) {
@@ -60,17 +65,19 @@ export async function openStage(setup: Pick<Setup, 'maxAge' | 'broken'>): Promis
   }
 }
 
-function sumOf(all: readonly Near[]): Near {
-  const sum = (key: keyof Near): number => all.reduce((total, one) => total + one[key], 0)
-  return { hits: sum('hits'), joined: sum('joined'), reads: sum('reads'), flushed: sum('flushed') }
+function sumOf(all: readonly OneNear[]): Near {
+  const sum = (key: 'hits' | 'flushed'): number => all.reduce((total, one) => total + one[key], 0)
+  return {
+    hits: sum('hits'),
+    flushed: sum('flushed'),
+    asked: all.map(({ hits, joined, reads }) => hits + joined + reads),
+  }
 }
 
 export function since(before: Near, now: Near): Near {
-  const { hits, joined, reads, flushed } = before
   return {
-    hits: now.hits - hits,
-    joined: now.joined - joined,
-    reads: now.reads - reads,
-    flushed: now.flushed - flushed,
+    hits: now.hits - before.hits,
+    flushed: now.flushed - before.flushed,
+    asked: now.asked.map((count, server) => count - (before.asked[server] ?? 0)),
   }
 }

@@ -50,7 +50,7 @@ export interface Figures {
 }
 
 /** So many sessions are visited at once: by browsers that wait, and by browsers that do not. */
-const AT_ONCE = { waiting: 20, overlapping: 16 } as const
+const AT_ONCE = { waiting: 24, overlapping: 12 } as const
 /** The share of the sessions that are for browsers that wait. */
 const WAITING = 0.7
 /** How many browsers are in a session. */
@@ -187,11 +187,13 @@ async function auditAll(visited: readonly Visited[]): Promise<void> {
 }
 
 /** What is wrong with a phase as a whole. */
-function complaintsAbout({ trial, phase, share, damage, ends }: Omit<Figures, 'violations'>): Violation[] {
+function complaintsAbout({ trial, phase, near, share, damage, ends }: Omit<Figures, 'violations'>): Violation[] {
   const { bound, promptly, leastShare } = trial
   const percent = Math.round(share * 100)
   const found: Violation[] = []
   if (!happened(phase.channel, damage)) found.push({ rule: 'set-up', text: 'nothing happened to the channels' })
+  if (Math.min(...near.asked) < Math.max(...near.asked) / 2)
+    found.push({ rule: 'set-up', text: `the balancer did not alternate: ${near.asked.join(', ')} requests` })
   if (phase.channel === 'whole' && share < leastShare)
     found.push({ rule: 'set-up', text: `near caches served ${percent} % of the reads, which proves nothing` })
   if (phase.channel === 'whole' && ends.p99 > promptly)

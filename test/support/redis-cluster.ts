@@ -25,6 +25,7 @@ import { ask, until, withSetting } from './asking.ts'
 import { isWell, serves, story, type View, viewsOf } from './cluster-view.ts'
 import { type Member, Neighbourhood, type Network, startAll } from './network.ts'
 import { type Credentials, freePort, portIsFree, type TlsFiles } from './redis-server.ts'
+import { type ClusterNodeAt, clusterNodeLines, fileOf, HOST } from './server-config.ts'
 
 export interface ClusterOptions {
   /** Default: 3. */
@@ -47,17 +48,6 @@ export interface ClusterOptions {
   readonly links?: boolean
   /** The program. Default: `redis-server`. */
   readonly binary?: string
-}
-
-/** What a node's configuration has to say; as options of `redisConf`. */
-export interface ClusterNodeAt {
-  readonly role: 'cluster'
-  readonly port: number
-  readonly directory: string
-  /** Where others reach it, if not at its port. */
-  readonly announce: { readonly host: string; readonly port: number } | undefined
-  readonly replicas: number
-  readonly nodeTimeout: `${number}ms`
 }
 
 export interface ClusterNode extends Member {
@@ -100,7 +90,6 @@ export interface SlotMove {
   finish(): Promise<void>
 }
 
-const HOST = '127.0.0.1'
 const SLOTS = 16_384
 /** Redis's own rule, where nothing else is configured. */
 const BUS = 10_000
@@ -242,7 +231,7 @@ class LocalCluster implements Cluster {
   #config(own: Pick<ClusterNodeAt, 'port' | 'directory' | 'announce'>): string {
     const { config, nodeTimeout = 1_000, password, lines = [] } = this.#options
     const at: ClusterNodeAt = { ...own, role: 'cluster', replicas: this.#replicas, nodeTimeout: `${nodeTimeout}ms` }
-    return config?.(at) ?? `${[...linesFor(at, password), ...lines].join('\n')}\n`
+    return config?.(at) ?? fileOf([...clusterNodeLines(at, password), ...lines])
   }
 
   /** Each primary has its share of the slots, and an epoch of its own, so that no two of them contradict each other. */
@@ -318,23 +307,4 @@ function authOf(credentials: Credentials | undefined): string[] {
   if (credentials === undefined) return []
   const { user, password } = credentials
   return user === undefined ? ['auth', password] : ['auth2', user, password]
-}
-
-function linesFor(at: ClusterNodeAt, password: string | undefined): string[] {
-  return [
-    `port ${at.port}`,
-    `bind ${HOST}`,
-    `dir ${at.directory}`,
-    'daemonize no',
-    'save ""',
-    // By default a new replica waits 5 s for others to come.
-    'repl-diskless-sync-delay 0',
-    'cluster-enabled yes',
-    'cluster-config-file nodes.conf',
-    `cluster-node-timeout ${Number.parseInt(at.nodeTimeout, 10)}`,
-    ...(at.announce === undefined
-      ? []
-      : [`cluster-announce-ip ${at.announce.host}`, `cluster-announce-port ${at.announce.port}`]),
-    ...(password === undefined ? [] : [`requirepass ${password}`, `masterauth ${password}`]),
-  ]
 }

@@ -28,6 +28,7 @@
 import { ask, until, withSetting } from './asking.ts'
 import { type Member, Neighbourhood, type Network, startAll } from './network.ts'
 import { type Credentials, freePort, type RedisServerOptions, type TlsFiles } from './redis-server.ts'
+import { dataNodeLines, type DataNodeAt, fileOf, HOST, type SentinelAt, sentinelLines } from './server-config.ts'
 
 export interface SentinelsOptions {
   /** Under which name clients ask for the primary. Default: `mymaster`. */
@@ -64,31 +65,6 @@ export interface SentinelsOptions {
   readonly binary?: string
 }
 
-interface At {
-  readonly port: number
-  readonly directory: string
-  /** Where others reach it, if not at its port. */
-  readonly announce: Address | undefined
-}
-
-interface Address {
-  readonly host: string
-  readonly port: number
-}
-
-/** What a data node's configuration has to say; as options of `redisConf`. */
-export type DataNodeAt = At & ({ readonly role: 'primary' } | { readonly role: 'replica'; readonly primary: Address })
-
-/** What a Sentinel's configuration has to say; as options of `redisConf`. */
-export interface SentinelAt extends At {
-  readonly role: 'sentinel'
-  readonly primary: Address & { readonly name: string }
-  readonly sentinels: number
-  readonly quorum: number
-  readonly downAfter: `${number}ms`
-  readonly failoverTimeout: `${number}ms`
-}
-
 export interface Sentinels extends AsyncDisposable {
   /** `redis+sentinel://127.0.0.1:p1,127.0.0.1:p2,127.0.0.1:p3/mymaster`, without a password. */
   readonly url: string
@@ -112,7 +88,6 @@ export interface Sentinels extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-const HOST = '127.0.0.1'
 /** How often Sentinels look around, in milliseconds: while a test waits for them to settle, and else as they would. */
 const PACE = {
   quick: ['info-period', '100', 'publish-period', '100', 'ping-period', '100'],
@@ -219,7 +194,7 @@ class Topology implements Sentinels {
           primary === undefined
             ? { ...own, announce, role: 'primary' }
             : { ...own, announce, role: 'replica', primary: { host: HOST, port: primary.announced } }
-        return config?.(at) ?? text([...dataNodeLines(at, password), ...lines])
+        return config?.(at) ?? fileOf([...dataNodeLines(at, password), ...lines])
       },
     }))
     this.nodes.push(node)
@@ -228,7 +203,7 @@ class Topology implements Sentinels {
 
   async #startSentinel(primary: Member): Promise<void> {
     const port = await freePort()
-    const { sentinelConfig, password, sentinelPassword, sentinelLines = [] } = this.#options
+    const { sentinelConfig, password, sentinelPassword, sentinelLines: lines = [] } = this.#options
     const as = this.#asAtSentinels()
     const sentinel = await this.network.settle([port], ({ announced: [announced], args }) => ({
       port,
@@ -237,7 +212,7 @@ class Topology implements Sentinels {
       config: (own) => {
         const announce = announced === undefined || announced === port ? undefined : { host: HOST, port: announced }
         const at = { ...own, announce, ...this.#watching(primary) }
-        return sentinelConfig?.(at) ?? text([...sentinelLinesFor(at, password, sentinelPassword), ...sentinelLines])
+        return sentinelConfig?.(at) ?? fileOf([...sentinelLines(at, password, sentinelPassword), ...lines])
       },
     }))
     this.sentinels.push(sentinel)
@@ -259,7 +234,7 @@ class Topology implements Sentinels {
     return sentinelPassword === undefined ? undefined : { password: sentinelPassword }
   }
 
-  #watching(primary: Member): Omit<SentinelAt, keyof At> {
+  #watching(primary: Member): Omit<SentinelAt, 'port' | 'directory' | 'announce'> {
     const { downAfter = 1_000, failoverTimeout = 3_000 } = this.#options
     return {
       role: 'sentinel',
@@ -310,42 +285,4 @@ async function awake(server: Member): Promise<Member> {
 async function follows(node: Member, primary: Member): Promise<boolean> {
   const [role, , port, state] = (await ask(node, 'role')).split('\n')
   return role === 'slave' && Number(port) === primary.announced && state === 'connected'
-}
-
-function text(lines: readonly string[]): string {
-  return `${lines.join('\n')}\n`
-}
-
-function dataNodeLines(at: DataNodeAt, password: string | undefined): string[] {
-  return [
-    ...commonLines(at),
-    'save ""',
-    // By default a new replica waits 5 s for others to come.
-    'repl-diskless-sync-delay 0',
-    ...(at.announce === undefined
-      ? []
-      : [`replica-announce-ip ${at.announce.host}`, `replica-announce-port ${at.announce.port}`]),
-    ...(at.role === 'replica' ? [`replicaof ${at.primary.host} ${at.primary.port}`] : []),
-    ...(password === undefined ? [] : [`requirepass ${password}`, `masterauth ${password}`]),
-  ]
-}
-
-function sentinelLinesFor(at: SentinelAt, password: string | undefined, own: string | undefined): string[] {
-  const { name, host, port } = at.primary
-  return [
-    ...commonLines(at),
-    ...(at.announce === undefined
-      ? []
-      : [`sentinel announce-ip ${at.announce.host}`, `sentinel announce-port ${at.announce.port}`]),
-    `sentinel monitor ${name} ${host} ${port} ${at.quorum}`,
-    `sentinel down-after-milliseconds ${name} ${Number.parseInt(at.downAfter, 10)}`,
-    `sentinel failover-timeout ${name} ${Number.parseInt(at.failoverTimeout, 10)}`,
-    `sentinel parallel-syncs ${name} 1`,
-    ...(password === undefined ? [] : [`sentinel auth-pass ${name} ${password}`]),
-    ...(own === undefined ? [] : [`requirepass ${own}`, `sentinel sentinel-pass ${own}`]),
-  ]
-}
-
-function commonLines({ port, directory }: At): string[] {
-  return [`port ${port}`, `bind ${HOST}`, `dir ${directory}`, 'daemonize no']
 }

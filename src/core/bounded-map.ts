@@ -3,12 +3,14 @@ export class BoundedMap<Key, Value> {
   readonly #entries = new Map<Key, Value>()
   readonly #bytesMost: number
   readonly #bytesOf: (value: Value, key: Key) => number
+  readonly #dropped: ((value: Value) => void) | undefined
   #bytes = 0
 
-  /** `bytesOf`: about what an entry costs, and the same each time it is asked. */
-  constructor(bytesMost: number, bytesOf: (value: Value, key: Key) => number) {
+  /** `bytesOf`: about what an entry costs, and the same each time it is asked. `dropped` hears of each that is no longer here. */
+  constructor(bytesMost: number, bytesOf: (value: Value, key: Key) => number, dropped?: (value: Value) => void) {
     this.#bytesMost = bytesMost
     this.#bytesOf = bytesOf
+    this.#dropped = dropped
   }
 
   get(key: Key): Value | undefined {
@@ -30,5 +32,6 @@ export class BoundedMap<Key, Value> {
     if (value === undefined) return
     this.#entries.delete(key)
     this.#bytes -= this.#bytesOf(value, key)
+    this.#dropped?.(value)
   }
 }

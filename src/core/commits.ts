@@ -5,9 +5,11 @@
  */
 import { CommitUnknownError, LimitError, StoreUnavailableError, type EndReason } from '../errors.ts'
 import type { Clock } from './clock.ts'
+import type { Decoded } from './decoded.ts'
 import { timeToLive, type Timers } from './expiry.ts'
 import { decodeRecord, encodeRecord, type LiveRecord } from './live-record.ts'
 import { endReasonOf, isEnded, sameVersion, versionOf } from './record.ts'
+import type { Live } from './resolution.ts'
 import type { RandomSource } from './random.ts'
 import {
   DONE,
@@ -29,8 +31,23 @@ interface Made {
   readonly record: LiveRecord
 }
 
+/** A live record with its bytes. Whoever holds on to it keeps with it what was made of it. */
+export class Stored {
+  readonly record: LiveRecord
+  readonly bytes: RecordBytes
+  /** Its data, once they have been decoded. */
+  decoded: Decoded | undefined
+  /** Whose session it was found to be, where nothing was due for that. */
+  quiet: Live | undefined
+
+  constructor(record: LiveRecord, bytes: RecordBytes) {
+    this.record = record
+    this.bytes = bytes
+  }
+}
+
 /** What is under a selector: a live record with its bytes, or why there is none. */
-export type Standing = { readonly record: LiveRecord; readonly bytes: RecordBytes } | Gone
+export type Standing = Stored | Gone
 
 /**
  * Makes a record of the one before (`undefined`: there is none), or says that it came too late. The same
@@ -90,7 +107,7 @@ export function standingOf(bytes: RecordBytes | undefined): Standing {
   if (bytes === undefined) return { gone: 'absent' }
   if (isEnded(bytes)) return { gone: endReasonOf(bytes) }
   const record = decodeRecord(bytes)
-  return record === undefined ? { gone: 'unreadable' } : { record, bytes }
+  return record === undefined ? { gone: 'unreadable' } : new Stored(record, bytes)
 }
 
 export class Commits {

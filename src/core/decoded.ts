@@ -10,29 +10,35 @@ const PAYLOAD_MOST = 4_096
 /** Bytes of encoded payloads that are kept; decoded they take a few times as much. */
 const BYTES_MOST = 2_097_152
 
-interface Entry {
+/** A payload with its data. */
+export class Decoded {
   readonly payload: Uint8Array
-  readonly data: object
-  /** The payload as it was asked about last: the very same object has the same bytes. */
-  last: Uint8Array
+  /** For comparing and copying only: others read the same. Not frozen, because V8 copies frozen objects slowly. `undefined` once there was no more room for them. */
+  data: object | undefined
+
+  constructor(payload: Uint8Array, data: object) {
+    this.payload = payload
+    this.data = data
+  }
 }
 
 export class DecodedPayloads {
-  readonly #entries = new BoundedMap<Selector, Entry>(BYTES_MOST, ({ payload }) => payload.length)
+  // What is held by others, too, is to give its room back.
+  readonly #entries = new BoundedMap<Selector, Decoded>(
+    BYTES_MOST,
+    ({ payload }) => payload.length,
+    (dropped) => (dropped.data = undefined),
+  )
 
-  /** The data of the payload, for comparing and copying only: others read the same. Not frozen, because V8 copies frozen objects slowly. Throws `DataError`. */
-  of(selector: Selector, payload: Uint8Array): object {
+  /** The payload, decoded; `undefined` where that is too large to be kept. Throws `DataError`. */
+  of(selector: Selector, payload: Uint8Array): Decoded | undefined {
     const known = this.#entries.get(selector)
-    if (known?.last === payload) return known.data
-    if (known !== undefined && Buffer.compare(known.payload, payload) === 0) {
-      if (payload.buffer.byteLength <= PAYLOAD_MOST) known.last = payload
-      return known.data
-    }
-    const data = decode(payload)
-    if (payload.length <= PAYLOAD_MOST) {
-      const copy = Uint8Array.from(payload)
-      this.#entries.set(selector, { payload: copy, data, last: copy })
-    } else this.#entries.delete(selector)
-    return data
+    if (known !== undefined && Buffer.compare(known.payload, payload) === 0) return known
+    this.#entries.delete(selector)
+    if (payload.length > PAYLOAD_MOST) return undefined
+    const copy = Uint8Array.from(payload)
+    const decoded = new Decoded(copy, decode(copy))
+    this.#entries.set(selector, decoded)
+    return decoded
   }
 }

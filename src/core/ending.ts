@@ -70,7 +70,7 @@ export function endOfPresented(services: Services, id: GenuineId): End<Durable> 
       if (!('record' in standing)) return NOTHING_WRITTEN
       const by = standingOfId(standing.record, id.hash, asked)
       if (by !== 'current' && by !== 'previous') return NOTHING_WRITTEN
-      return endVisit(services, { id, ...standing })
+      return endVisit(services, { id, record: standing.record, bytes: standing.bytes })
     },
   }
 }

@@ -50,6 +50,11 @@ export function renewalDue(record: LiveRecord, timers: Timers, now: number): boo
   return now - record.idMintedAt >= timers.renewal && mayRenew(record, timers, now)
 }
 
+/** Before this moment no renewal is due. */
+export function noRenewalBefore(record: LiveRecord, timers: Timers): number {
+  return record.idMintedAt + timers.renewal
+}
+
 /** Whether a cookie is void by arithmetic: no session outlives the absolute timeout of its last id. */
 export function isVoid(mintedAt: number, timers: Timers, now: number): boolean {
   return now >= mintedAt + timers.absolute

@@ -30,6 +30,8 @@ export interface Presented {
   readonly unknownKey: boolean
   /** The ranks of such cookies. */
   readonly unknownRanks: readonly Rank[]
+  /** The one id of a session, where there is one and no doubt. */
+  readonly only: GenuineId | undefined
 }
 
 const NONE: readonly GenuineId[] = []
@@ -41,7 +43,7 @@ export function readPresented(services: Services, facts: RequestFacts): Presente
   const header = transport === 'none' ? undefined : headerOf(facts, 'cookie')
   if (header === undefined) return new Cookies(transport, namesOf(services.settings.name, transport))
   const known = services.presented.of(transport, header)
-  if (known !== undefined && !hasVoid(services, known)) return known
+  if (known !== undefined && Math.floor(services.clock.now() / 1000) < known.goodUntil) return known
   const read = readHeader(services, transport, header)
   services.presented.keep(transport, header, read)
   return read
@@ -54,6 +56,9 @@ class Cookies implements Presented {
   floors: readonly Floor[] = NO_FLOORS
   brought: readonly Rank[] = NOTHING_BROUGHT
   unknownRanks: readonly Rank[] = NOTHING_BROUGHT
+  only: GenuineId | undefined
+  /** In whole seconds, until when all of it is as good as now: a small integer stands in the object itself. */
+  goodUntil = 0
   /** Whether a value came that is neither id nor floor. */
   refused = false
 
@@ -79,14 +84,11 @@ function readHeader(services: Services, transport: Transport, header: string): C
     if (read.ids.length + (read.floors?.length ?? 0) < values[rank].length) cookies.refused = true
     if (read.unknownKey) cookies.unknownRanks = [...cookies.unknownRanks, rank]
   }
+  const { sid, gid, visit } = cookies.ids
+  if (sid.length + gid.length === 1 && !cookies.unknownKey) cookies.only = sid[0] ?? gid[0]
+  const minted = [...sid, ...gid, ...visit].map(({ mintedAt }) => mintedAt)
+  cookies.goodUntil = Math.floor((Math.min(...minted) + services.settings.timers.absolute) / 1000)
   return cookies
-}
-
-/** Whether an id is too old by now. */
-function hasVoid({ settings, clock }: Services, { ids }: Presented): boolean {
-  const now = clock.now()
-  const isTooOld = (id: GenuineId): boolean => isVoid(id.mintedAt, settings.timers, now)
-  return ids.sid.some(isTooOld) || ids.gid.some(isTooOld) || ids.visit.some(isTooOld)
 }
 
 /** Bytes of the headers that are kept, and the longest of them. */

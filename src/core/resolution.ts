@@ -1,6 +1,6 @@
 /** Which of the ids that a browser brought is its session. The highest rank with a live record is. */
 import * as channels from '../telemetry/channels.ts'
-import { standingOf as standingIn, type Gone, type Standing } from './commits.ts'
+import { standingOf as standingIn, type Gone, type Standing, type Stored } from './commits.ts'
 import type { GenuineId } from './cookie.ts'
 import { isOver } from './expiry.ts'
 import { floorOf } from './floor.ts'
@@ -20,8 +20,15 @@ export interface Live {
   readonly id: GenuineId
   readonly record: LiveRecord
   readonly bytes: RecordBytes
+  readonly stored: Stored
   /** Whether the id is the valid one, or the one before it within its grace. */
   readonly by: 'current' | 'previous'
+  /** Whether an earlier request found that nothing is due for the session, and nothing is yet. */
+  readonly quiet: boolean
+  /** Nothing is due for the session until then, under this epoch of the deployment: no touch, no renewal, no end. */
+  rest(now: number, until: number, epoch: number): void
+  /** Whether that still holds. */
+  rests(now: number, epoch: number): boolean
 }
 
 /**
@@ -73,9 +80,8 @@ export function resolve(
   dead: DeadIds,
   through: boolean,
 ): Awaitable<Resolution> {
-  const { sid, gid } = presented.ids
-  const id = sid.length + gid.length === 1 ? (sid[0] ?? gid[0]) : undefined
-  if (id === undefined || presented.unknownKey || dead.has(id.selector) || services.ends.isPending(id.selector))
+  const id = presented.only
+  if (id === undefined || dead.has(id.selector) || services.ends.isPending(id.selector))
     return resolveEach(services, presented, dead, through)
   const known = services.near === undefined || through ? undefined : lookNear(services, services.near, presented, id)
   if (known !== undefined) return known
@@ -222,13 +228,35 @@ class Living implements Live {
   readonly id: GenuineId
   readonly record: LiveRecord
   readonly bytes: RecordBytes
+  readonly stored: Stored
   readonly by: 'current' | 'previous'
+  quiet = false
+  // In whole seconds: a small integer stands in the object itself, and milliseconds would be one more place to look at.
+  #from = 0
+  #until = 0
+  /** The deployment's epoch under which it rests. */
+  #epoch = 0
 
-  constructor(id: GenuineId, record: LiveRecord, bytes: RecordBytes, by: 'current' | 'previous') {
+  constructor(id: GenuineId, stored: Stored, by: 'current' | 'previous') {
     this.id = id
-    this.record = record
-    this.bytes = bytes
+    this.record = stored.record
+    this.bytes = stored.bytes
+    this.stored = stored
     this.by = by
+  }
+
+  rest(now: number, until: number, epoch: number): void {
+    this.#from = Math.floor(now / 1000)
+    this.#until = Math.floor(until / 1000)
+    this.#epoch = epoch
+    this.quiet = true
+    this.stored.quiet = this
+  }
+
+  /** Whether it rests. Not before it began to, either: a clock may have been put back. */
+  rests(now: number, epoch: number): boolean {
+    const second = Math.floor(now / 1000)
+    return second >= this.#from && second < this.#until && epoch === this.#epoch
   }
 }
 
@@ -244,11 +272,12 @@ export function judge(services: Services, id: GenuineId, standing: Standing): Ju
 /** The same, and tells nobody. */
 function weigh(services: Services, id: GenuineId, standing: Standing): Judged {
   if ('gone' in standing) return standing.gone === 'unreadable' ? 'detached' : 'over'
-  const { record } = standing
+  const { record, quiet } = standing
   const now = services.clock.now()
+  if (quiet !== undefined && quiet.id === id && quiet.rests(now, services.heartbeat.epoch)) return quiet
   if (overBy(services, record, now) !== undefined) return 'over'
   const by = standingOf(record, id.hash, now)
-  if (by === 'current' || by === 'previous') return new Living(id, record, standing.bytes, by)
+  if (by === 'current' || by === 'previous') return new Living(id, standing, by)
   return by === 'after-grace' ? 'stolen' : 'detached'
 }
 

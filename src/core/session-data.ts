@@ -5,8 +5,9 @@
 import { DataError } from '../errors.ts'
 import { adopt } from './adopt.ts'
 import { decode, encode } from './codec.ts'
-import { merge, rebase } from './merge.ts'
+import type { Stored } from './commits.ts'
 import type { DecodedPayloads } from './decoded.ts'
+import { merge, rebase } from './merge.ts'
 import type { Selector } from './store.ts'
 import { clone, cloneDecoded, deepFreeze, equal } from './values.ts'
 
@@ -45,8 +46,9 @@ export class SessionData<Data extends object> {
   readonly #rules: DataRules<Data>
   readonly #told: Told | undefined
   #payload: Uint8Array | undefined
-  /** Under which selector the payload was loaded, where it may be decoded already. */
+  /** Under which selector the payload was loaded, and of which record it is, where it may be decoded already. */
   #selector: Selector | undefined
+  #stored: Stored | undefined
   #value: Data | undefined
   #baseline: Data | undefined
 
@@ -127,8 +129,18 @@ export class SessionData<Data extends object> {
 
   /** Forgets everything and begins anew, from the payload of this visit or from the initial data. */
   reset(payload: Uint8Array | undefined, selector?: Selector): void {
+    this.#load(payload, selector, undefined)
+  }
+
+  /** The same, from the payload of a record that may have been read before. */
+  read(stored: Stored, selector: Selector): void {
+    this.#load(stored.record.payload, selector, stored)
+  }
+
+  #load(payload: Uint8Array | undefined, selector: Selector | undefined, stored: Stored | undefined): void {
     this.#payload = payload
     this.#selector = selector
+    this.#stored = stored
     this.#baseline = undefined
     if (this.#value !== undefined) this.#become(clone(this.#base()))
   }
@@ -160,13 +172,22 @@ export class SessionData<Data extends object> {
   #decoded(payload: Uint8Array): Data {
     try {
       const selector = this.#selector
-      return (selector === undefined ? decode(payload) : this.#rules.decoded.of(selector, payload)) as Data
+      if (selector === undefined) return decode(payload) as Data
+      const known = this.#stored?.record.payload === payload ? this.#stored.decoded?.data : undefined
+      return (known ?? this.#decode(selector, payload)) as Data
     } catch (error) {
       if (!(error instanceof DataError)) throw error
       this.#payload = undefined
       this.#told?.unreadable()
       return this.#rules.initial()
     }
+  }
+
+  #decode(selector: Selector, payload: Uint8Array): object {
+    const decoded = this.#rules.decoded.of(selector, payload)
+    if (decoded?.data === undefined) return decode(payload)
+    if (this.#stored?.record.payload === payload) this.#stored.decoded = decoded
+    return decoded.data
   }
 }
 

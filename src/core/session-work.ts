@@ -59,6 +59,8 @@ export class SessionWork<Data extends object> {
   unproven: (() => void) | undefined
   /** Whether the CSRF check is still to be made, and so nothing may be changed. */
   unchecked = false
+  /** Whether it is known that no renewal is due. */
+  quiet = false
   /** Why the store could not be asked: the session is a copy, which can be read and signed out of. */
   unavailable: StoreUnavailableError | undefined
   /** The same where there is no copy either: nothing is known of the session, and it can be signed out of and nothing else. */
@@ -287,6 +289,7 @@ export class SessionWork<Data extends object> {
     const { holding } = this.identity
     return (
       holding !== undefined &&
+      !this.quiet &&
       !this.headGone &&
       !this.unchecked &&
       this.unavailable === undefined &&

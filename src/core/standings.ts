@@ -3,28 +3,24 @@
  * as a value is the same one (`Store.steady`): then nothing of it has to be read again.
  */
 import { BoundedMap } from './bounded-map.ts'
-import { standingOf, type Standing } from './commits.ts'
+import { standingOf, type Standing, type Stored } from './commits.ts'
 import type { RecordBytes, Selector } from './store.ts'
 
 /** Bytes of the records that are kept here, beside what the store keeps. */
 const BYTES_MOST = 8 * 1024 * 1024
 /** What a record costs besides its bytes, about. */
-const OVERHEAD = 400
-
-interface Known {
-  readonly bytes: RecordBytes
-  readonly standing: Standing
-}
+const OVERHEAD = 500
 
 export class Standings {
-  readonly #known = new BoundedMap<Selector, Known>(BYTES_MOST, ({ bytes }) => bytes.length + OVERHEAD)
+  readonly #known = new BoundedMap<Selector, Stored>(BYTES_MOST, ({ bytes }) => bytes.length + OVERHEAD)
 
   /** As `standingOf`, of what the store answered for this selector. */
   of(selector: Selector, bytes: RecordBytes | undefined): Standing {
     const known = this.#known.get(selector)
-    if (known !== undefined && known.bytes === bytes) return known.standing
+    if (known !== undefined && known.bytes === bytes) return known
     const standing = standingOf(bytes)
-    if (bytes !== undefined) this.#known.set(selector, { bytes, standing })
+    if ('gone' in standing) this.#known.delete(selector)
+    else this.#known.set(selector, standing)
     return standing
   }
 }

@@ -21,60 +21,52 @@ export interface TouchSettings {
   readonly touched: () => void
 }
 
-/** When each session was last dealt with in this process; the oldest are forgotten beyond a bound. */
+/** When a session was last dealt with in this process. */
 class Moments {
-  readonly #at = new Map<Selector, number>()
-  readonly #clock: Clock
-  readonly #interval: number
-
-  constructor(clock: Clock, interval: number) {
-    this.#clock = clock
-    this.#interval = interval
-  }
-
-  due(selector: Selector): boolean {
-    const at = this.#at.get(selector)
-    return at === undefined || Math.abs(this.#clock.now() - at) >= this.#interval
-  }
-
-  note(selector: Selector): void {
-    this.#at.delete(selector)
-    if (this.#at.size >= REMEMBERED_MOST) this.#at.delete(this.#at.keys().next().value as Selector)
-    this.#at.set(selector, this.#clock.now())
-  }
-
-  forget(selector: Selector): void {
-    this.#at.delete(selector)
-  }
+  moved: number | undefined
+  looked: number | undefined
+  /** How many touches are under way. */
+  underWay = 0
 }
 
 export class Touches {
   readonly #settings: TouchSettings
-  readonly #moved: Moments
-  readonly #looked: Moments
+  readonly #interval: number
+  /** The oldest are forgotten beyond a bound. */
+  readonly #moments = new Map<Selector, Moments>()
   readonly #running = new Set<Promise<unknown>>()
 
   constructor(settings: TouchSettings) {
-    const interval = touchInterval(settings.timers)
     this.#settings = settings
-    this.#moved = new Moments(settings.clock, interval)
-    this.#looked = new Moments(settings.clock, interval)
+    this.#interval = touchInterval(settings.timers)
   }
 
   /** Counts a write as a move of the deadline. It is no look at the user. */
   written(selector: Selector): void {
-    this.#moved.note(selector)
+    this.#noted(selector).moved = this.#settings.clock.now()
+  }
+
+  /** Before this moment `soon` has nothing to do, as far as is known now. */
+  restsUntil(selector: Selector, record: LiveRecord): number {
+    const moments = this.#moments.get(selector)
+    // What is under way may fail, and is then to be tried again at once.
+    if (moments === undefined || moments.underWay > 0) return Number.NEGATIVE_INFINITY
+    const { moved, looked } = moments
+    const last = Math.min(moved ?? -Infinity, record.userId === undefined ? Infinity : (looked ?? -Infinity))
+    return last + this.#interval
   }
 
   /** Does what is due, and lets nobody wait for it. A store that fails is reported by its guard, and the next request tries again. */
   soon(selector: Selector, record: LiveRecord): boolean {
-    const move = this.#moved.due(selector)
-    const look = record.userId !== undefined && this.#looked.due(selector)
+    const known = this.#moments.get(selector)
+    const move = this.#isDue(known?.moved)
+    const look = record.userId !== undefined && this.#isDue(known?.looked)
     if (!move && !look) return false
-    const running = this.#touch(selector, record, { move, look }).catch(() => {
-      this.#moved.forget(selector)
-      this.#looked.forget(selector)
-    })
+    const moments = this.#noted(selector)
+    moments.underWay++
+    const running = this.#touch(selector, record, { move, look })
+      .catch(() => this.#moments.delete(selector))
+      .finally(() => moments.underWay--)
     this.#running.add(running)
     void running.then(() => this.#running.delete(running))
     return true
@@ -87,8 +79,9 @@ export class Touches {
 
   async #touch(selector: Selector, record: LiveRecord, what: { move: boolean; look: boolean }): Promise<boolean> {
     const { store, timers, clock, ended, touched } = this.#settings
-    if (what.move) this.#moved.note(selector)
-    if (what.look) this.#looked.note(selector)
+    const moments = this.#noted(selector)
+    if (what.move) moments.moved = clock.now()
+    if (what.look) moments.looked = clock.now()
     if (what.look && record.userId !== undefined && (await this.#endBarred(selector, record, record.userId))) {
       ended(selector)
       return false
@@ -109,6 +102,19 @@ export class Touches {
     if (!isBarred(record, notBefore)) return false
     const means = (found: LiveRecord): boolean => isBarred(found, notBefore)
     return (await endMeant(store, { selector, user, reason: 'revoked', markerTime, means })) !== undefined
+  }
+
+  #isDue(at: number | undefined): boolean {
+    return at === undefined || Math.abs(this.#settings.clock.now() - at) >= this.#interval
+  }
+
+  /** Those of the session, as the youngest of all. */
+  #noted(selector: Selector): Moments {
+    const moments = this.#moments.get(selector) ?? new Moments()
+    this.#moments.delete(selector)
+    if (this.#moments.size >= REMEMBERED_MOST) this.#moments.delete(this.#moments.keys().next().value as Selector)
+    this.#moments.set(selector, moments)
+    return moments
   }
 
   /** Resolves when no touch is under way. */

@@ -3,6 +3,7 @@ import { CsrfCheck } from '../csrf/check.ts'
 import { DataError, LimitError, StoreUnavailableError, UnconfirmedError } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { Session } from '../types.ts'
+import { absoluteDeadline, noRenewalBefore } from './expiry.ts'
 import { Identity } from './identity.ts'
 import { isForwarded, readPresented, type Presented } from './presented.ts'
 import { isSafe, type RequestFacts } from './request.ts'
@@ -175,11 +176,31 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   #begin(found: Resolution, touch: boolean): void {
     if (found.what !== 'live') return this.#identity.lapse(found.dead, found.what === 'detached')
     this.#identity.begin(found)
-    this.#data.reset(found.record.payload, found.id.selector)
+    this.#data.read(found.stored, found.id.selector)
+    this.#work.quiet = found.quiet
+    if (!found.quiet) this.#care(found, touch)
+  }
+
+  /** Does what is due for the session beside the request's own work. */
+  #care(found: Live, touch: boolean): void {
     if (touch) this.#around.services.copies?.keep(found.id.selector, found.record, found.bytes)
     if (found.by === 'current' && found.record.previous !== undefined && found.record.previous.graceEnds === undefined)
       this.#beginGrace(found)
-    else if (touch) this.#around.services.touches.soon(found.id.selector, found.record)
+    else if (touch && !this.#around.services.touches.soon(found.id.selector, found.record)) this.#rest(found)
+  }
+
+  /** Spares later requests the look for what is due, until something may be. */
+  #rest(found: Live): void {
+    const { touches, clock, copies, heartbeat, settings } = this.#around.services
+    if (found.by !== 'current' || copies !== undefined) return
+    const { id, record } = found
+    const { timers } = settings
+    const until = Math.min(
+      touches.restsUntil(id.selector, record),
+      noRenewalBefore(record, timers),
+      absoluteDeadline(record, timers),
+    )
+    found.rest(clock.now(), until, heartbeat.epoch)
   }
 
   /** The new id has been presented: from now on the one before it has its grace time. Nobody waits for this; if it fails, the next request does it. */

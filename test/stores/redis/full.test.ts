@@ -5,6 +5,7 @@ import type { Store } from '../../../src/core/store.ts'
 import { DONE } from '../../../src/core/store.ts'
 import { StoreUnavailableError } from '../../../src/errors.ts'
 import { redisStore } from '../../../src/stores/redis/index.ts'
+import { ask } from '../../support/asking.ts'
 import { type RedisServer, startRedisServer } from '../../support/redis-server.ts'
 import { failure, LONG, newSelector, record, version } from './fixture.ts'
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
   await full.enroll('ada', kept, LONG)
   await fill(full)
   // Well below what is used: the memory of its clients comes and goes.
-  expect(await redis.cli('config', 'set', 'maxmemory', '2mb')).toBe('OK')
+  await ask(redis, 'config', 'set', 'maxmemory', '2mb')
 })
 
 afterAll(async () => {

@@ -82,10 +82,8 @@ function asTable(all: readonly Figures[]): string {
     row('  by ms: p50, p99, most', ({ waiting }) => spread(spreadOf(waiting.staleness))),
     row('browsers that do not: behind the session, reads', ({ overlapping }) => overlapping.staleness.length),
     row('  by ms: p50, p99, most', ({ overlapping }) => spread(spreadOf(overlapping.staleness))),
-    row('ends, and a thief’s reads from near', ({ ends, endsShare }) =>
-      ends.number === 0 ? '–' : `${ends.number}, ${Math.round(endsShare * 100)} %`,
-    ),
-    row('  he reads on, ms: p50, p99, most', ({ ends }) => spread(ends)),
+    row('ends, and reads of thieves from near', ({ ends, stolen }) => `${ends.number}, ${stolen}`),
+    row('  they read on, ms: p50, p99, most', ({ ends }) => spread(ends)),
     row('violations', ({ violations }) => violations.length),
   ])
 }

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import type { Answer, Browser } from '../browser.ts'
+import { insist } from './insist.ts'
 import { Ledger, type Violation } from './ledger.ts'
 import type { Said } from './server.ts'
 
@@ -127,8 +128,8 @@ export class Visited {
 
   /** Whether every addition that was acknowledged is there, and no other. */
   async audit(): Promise<void> {
-    const answer = await (this.#jars[0] as Jar).browser.get(0, '/count/fresh')
-    const { count = 0 } = this.#saidBy(answer) ?? {}
+    const { body } = await insist(() => this.#behind.send(0, 'GET', '/count/fresh'))
+    const { count = 0 } = JSON.parse(body) as Said
     const { additions, unknown } = this.ledger
     if (count < additions || count > additions + unknown)
       this.#complain('lost-addition', `${additions} additions were answered, ${unknown} were not, ${count} are there`)

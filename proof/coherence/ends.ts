@@ -2,13 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { Browser } from '../browser.ts'
+import { insist } from './insist.ts'
 import type { Said } from './server.ts'
-
-export interface Ends {
-  /** For each end, the milliseconds from its answer to the sending of the last read that was still served; 0: none was. */
-  readonly lasted: readonly number[]
-  readonly reads: number
-}
 
 export interface EndsSettings {
   readonly count: number
@@ -23,45 +18,44 @@ export interface EndsSettings {
 const BEFORE = 12
 const AFTER = 120
 
-/** Ends so many sessions, each at one server, by its owner or by somebody else, while a thief reads at another. */
-export async function endMany(origins: readonly string[], settings: EndsSettings): Promise<Ends> {
-  const ends: { readonly lasted: number; readonly reads: number }[] = []
+/**
+ * Ends so many sessions, each at one server, by its owner or by somebody else, while a thief reads at another. Answers for each
+ * how many milliseconds after the end was acknowledged the last read was sent that was still served; 0: none was.
+ */
+export async function endMany(origins: readonly string[], settings: EndsSettings): Promise<readonly number[]> {
+  const lasted: number[] = []
   let next = 0
   const lane = async (): Promise<void> => {
-    while (next < settings.count) ends.push(await endOne(origins, next++, settings))
+    while (next < settings.count) lasted.push(await endOne(origins, next++, settings))
   }
   await Promise.all(Array.from({ length: settings.atOnce }, lane))
-  return { lasted: ends.map(({ lasted }) => lasted), reads: ends.reduce((sum, { reads }) => sum + reads, 0) }
+  return lasted
 }
 
-async function endOne(
-  origins: readonly string[],
-  number: number,
-  settings: EndsSettings,
-): Promise<{ lasted: number; reads: number }> {
+async function endOne(origins: readonly string[], number: number, settings: EndsSettings): Promise<number> {
   const servers = origins.length - 1
   const here = number % servers
   const there = (here + 1 + (Math.floor(number / servers) % (servers - 1))) % servers
   const user = `robbed-${number}`
   const owner = new Browser(origins)
-  expectDone(await owner.post(0, `/sign-in?user=${user}`))
-  expectDone(await owner.post(0, '/add'))
-  const thief = new Thief(owner.copy(), 1 + there, user, settings)
-  await thief.read(BEFORE)
+  await insist(() => owner.post(0, `/sign-in?user=${user}`))
+  await insist(() => owner.post(0, '/add'))
+  const stolen = owner.copy()
+  for (let left = BEFORE; left > 0; left--) await insist(() => stolen.send(1 + there, 'GET', '/count'))
+  const thief = new Thief(stolen, 1 + there, user, settings)
   const reading = thief.readOn()
   await pause(settings.pace * Math.random())
   const [who, path] = number % 2 === 0 ? [owner, '/sign-out'] : [new Browser(origins), `/revoke?user=${user}`]
   try {
-    expectDone(await who.post(1 + here, path))
+    await insist(() => who.post(1 + here, path))
   } finally {
     thief.endedAt = performance.now()
   }
-  return { lasted: await reading, reads: thief.reads }
+  return reading
 }
 
 class Thief {
   endedAt: number | undefined
-  reads = 0
   readonly #browser: Browser
   readonly #server: number
   readonly #user: string
@@ -72,11 +66,6 @@ class Thief {
     this.#server = server
     this.#user = user
     this.#settings = settings
-  }
-
-  async read(times: number): Promise<void> {
-    for (let left = times; left > 0; left--)
-      if (!(await this.#isServed())) throw new Error(`${this.#user} was refused before the end`)
   }
 
   /** Reads until it is refused, and a little longer. Answers for how long after the end it was served. */
@@ -95,12 +84,7 @@ class Thief {
   }
 
   async #isServed(): Promise<boolean> {
-    this.reads++
     const { status, body } = await this.#browser.send(this.#server, 'GET', '/count')
     return status === 200 && (JSON.parse(body) as Said).user === this.#user
   }
-}
-
-function expectDone({ status, body }: { readonly status: number; readonly body: string }): void {
-  if (status !== 200) throw new Error(`an answer of ${status}: ${body.slice(0, 200)}`)
 }

@@ -6,6 +6,7 @@ import type { Break } from './breaks.ts'
 import { emptyTally, type Tally, type Visit, Visited } from './browsers.ts'
 import { type Channel, type Damage, happened, Weather } from './channel.ts'
 import { endMany } from './ends.ts'
+import { insist } from './insist.ts'
 import { type Spread, spreadOf, type Violation } from './ledger.ts'
 import { type Near, openStage, since, type Stage } from './stage.ts'
 
@@ -44,8 +45,8 @@ export interface Figures {
   readonly share: number
   readonly damage: Damage
   readonly ends: Spread
-  /** Of what the thieves read, how much the near caches served. */
-  readonly endsShare: number
+  /** How many reads of thieves the near caches served: before an end, or after it. */
+  readonly stolen: number
   readonly violations: readonly Violation[]
 }
 
@@ -98,8 +99,7 @@ async function signInAll(
       const number = next++
       const name = `visitor-${number}`
       const browser = new Browser(origins)
-      const { status, body } = await browser.post(0, `/sign-in?user=${name}`)
-      if (status !== 200) throw new Error(`A sign-in was answered with ${status}: ${body.slice(0, 200)}`)
+      await insist(() => browser.post(0, `/sign-in?user=${name}`))
       const group = Math.random() < WAITING ? visitors.waiting : visitors.overlapping
       group.push(new Visited(browser, name, BROWSERS[number % BROWSERS.length] ?? 1, bound, violate))
     }
@@ -124,13 +124,13 @@ async function runPhase(
     visitInTurn(visitors.overlapping, AT_ONCE.overlapping, visit, (one) => one.overlap(visit, overlapping)),
   ])
   const afterVisits = await stage.near()
-  const ends = await endMany(stage.origins, {
+  const lasted = await endMany(stage.origins, {
     count: phase.ends,
     ...THIEVES[phase.channel === 'whole' ? 'whole' : 'broken'],
     most: trial.bound + BEYOND,
   })
   const near = since(before, afterVisits)
-  const endsNear = since(afterVisits, await stage.near())
+  const now = await stage.near()
   const damage = await weather.end()
   const came = visited.flat()
   await auditAll(came)
@@ -142,11 +142,11 @@ async function runPhase(
     browsers: came.reduce((sum, { browsers }) => sum + browsers, 0),
     waiting,
     overlapping,
-    near: { ...near, flushed: near.flushed + endsNear.flushed },
+    near: { ...near, flushed: since(before, now).flushed },
     share: near.hits / reads,
     damage,
-    ends: spreadOf(ends.lasted),
-    endsShare: endsNear.hits / ends.reads,
+    ends: spreadOf(lasted),
+    stolen: since(afterVisits, now).hits,
   }
   return { ...figures, violations: [...violations, ...complaintsAbout(figures)] }
 }
@@ -187,7 +187,15 @@ async function auditAll(visited: readonly Visited[]): Promise<void> {
 }
 
 /** What is wrong with a phase as a whole. */
-function complaintsAbout({ trial, phase, near, share, damage, ends }: Omit<Figures, 'violations'>): Violation[] {
+function complaintsAbout({
+  trial,
+  phase,
+  near,
+  share,
+  damage,
+  ends,
+  stolen,
+}: Omit<Figures, 'violations'>): Violation[] {
   const { bound, promptly, leastShare } = trial
   const percent = Math.round(share * 100)
   const found: Violation[] = []
@@ -196,6 +204,7 @@ function complaintsAbout({ trial, phase, near, share, damage, ends }: Omit<Figur
     found.push({ rule: 'set-up', text: `the balancer did not alternate: ${near.asked.join(', ')} requests` })
   if (phase.channel === 'whole' && share < leastShare)
     found.push({ rule: 'set-up', text: `near caches served ${percent} % of the reads, which proves nothing` })
+  if (stolen < ends.number) found.push({ rule: 'set-up', text: `near caches served ${stolen} reads of thieves` })
   if (phase.channel === 'whole' && ends.p99 > promptly)
     found.push({ rule: 'end', text: `one end in a hundred was effective after ${Math.round(ends.p99)} ms` })
   if (ends.most >= bound) found.push({ rule: 'end', text: `an end was effective after ${Math.round(ends.most)} ms` })

@@ -13,6 +13,8 @@ export interface Rounds {
   readonly connections: number
   /** Who sends the requests: each has a session, and they take turns. */
   readonly visitors: number
+  /** Whether everybody has a turn first that is not counted. */
+  readonly warmUp: boolean
 }
 
 /** What one contender did in one round. */
@@ -114,8 +116,7 @@ export async function compare(field: Field, work: Work, processes: number, round
   const turns = new Map<string, Turn[]>(able.map(({ id }) => [id, []]))
   await field.each(able, async (running) => {
     await prepare(running)
-    // Once to warm up.
-    await turnOf(running, work, rounds)
+    if (rounds.warmUp) await turnOf(running, work, rounds)
   })
   for (let round = 0; round < rounds.rounds; round++) {
     await field.each(rotated(able, round), async (running) => {

@@ -35,6 +35,8 @@ export interface Latencies {
   readonly part: 'latency'
   /** Requests per second that were due. */
   readonly rate: number
+  /** Of each turn. */
+  readonly seconds: number
   readonly standings: readonly LatencyStanding[]
   readonly failures: readonly Failure[]
 }
@@ -42,7 +44,8 @@ export interface Latencies {
 /** A read at a fixed rate, in interleaved rounds. */
 export async function measureLatencies(field: Field, rate: number, rounds: Rounds): Promise<Latencies> {
   const turns = new Map<string, LatencyTurn[]>(field.running.map(({ id }) => [id, []]))
-  await field.each(field.running, async (running) => void (await turnAt(running, rate, { ...rounds, seconds: 1 })))
+  const warmUp = rounds.warmUp ? field.running : []
+  await field.each(warmUp, async (running) => void (await turnAt(running, rate, { ...rounds, seconds: 1 })))
   for (let round = 0; round < rounds.rounds; round++) {
     await field.each(rotated(field.running, round), async (running) => {
       turns.get(running.id)?.push(await turnAt(running, rate, rounds))
@@ -52,7 +55,7 @@ export async function measureLatencies(field: Field, rate: number, rounds: Round
   }
   const whole = field.running.filter(({ id }) => turns.get(id)?.length === rounds.rounds)
   const standings = whole.map((running) => standingOf(running, turns.get(running.id) ?? []))
-  return { part: 'latency', rate, standings, failures: [...field.failures] }
+  return { part: 'latency', rate, seconds: rounds.seconds, standings, failures: [...field.failures] }
 }
 
 async function turnAt(running: Running, rate: number, { seconds, connections }: Rounds): Promise<LatencyTurn> {

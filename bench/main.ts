@@ -61,7 +61,7 @@ async function measure(options: Options): Promise<void> {
 
 /** All kinds of work on servers of so many processes. */
 async function measureServers(options: Options, processes: number, file: ResultsFile): Promise<void> {
-  const { contenders, rounds, rate, parts } = options
+  const { contenders, rounds, rate, latencySeconds, parts } = options
   const works = processes === 1 ? options.works : options.worksOfSeveral
   const latency = processes === 1 && parts.has('latency')
   if (works.length === 0 && !latency) return
@@ -75,7 +75,7 @@ async function measureServers(options: Options, processes: number, file: Results
     }
     if (latency) {
       tell('latency')
-      file.add(await measureLatencies(field, rate, rounds))
+      file.add(await measureLatencies(field, rate, { ...rounds, seconds: latencySeconds }))
     }
   } finally {
     await field.stop()

@@ -20,6 +20,8 @@ export interface Options {
   readonly rounds: Rounds
   /** Requests per second at which latency is measured. */
   readonly rate: number
+  /** Seconds of a turn at that rate: long enough that there is something beyond p99.9. */
+  readonly latencySeconds: number
   /** Sessions of which memory is measured. */
   readonly sessions: number
   readonly sizes: readonly number[]
@@ -35,16 +37,18 @@ export type Task =
   | { readonly task: 'help' }
 
 const FULL = {
-  rounds: { rounds: 7, seconds: 3, connections: 32, visitors: 1000 },
+  rounds: { rounds: 7, seconds: 3, connections: 32, visitors: 1000, warmUp: true },
+  latencySeconds: 10,
   processes: [1, 2, 4],
   sessions: 10_000,
   sizes: [10_000, 100_000, 1_000_000],
   scaleRounds: 100,
 }
 const QUICK: typeof FULL = {
-  rounds: { rounds: 1, seconds: 1, connections: 32, visitors: 100 },
+  rounds: { rounds: 1, seconds: 1, connections: 32, visitors: 100, warmUp: false },
+  latencySeconds: 1,
   processes: [1],
-  sessions: 1000,
+  sessions: 2000,
   sizes: [1000, 10_000],
   scaleRounds: 5,
 }
@@ -63,6 +67,7 @@ what it found to bench/results, and prints it. The full run takes about two hour
   --connections 32      kept alive by the load
   --visitors 1000       who are signed in and take turns
   --rate ${RATE}           requests per second for latency
+  --latency-seconds 10  of each turn at that rate
   --sessions 10000      of which memory is measured
   --sizes 10000,100000,1000000   sessions of the scaling run
   --scale-rounds 100    its rounds
@@ -97,6 +102,7 @@ export function readTask(args: readonly string[]): Task {
       connections: { type: 'string' },
       visitors: { type: 'string' },
       rate: { type: 'string' },
+      'latency-seconds': { type: 'string' },
       sessions: { type: 'string' },
       sizes: { type: 'string' },
       'scale-rounds': { type: 'string' },
@@ -128,8 +134,10 @@ export function readTask(args: readonly string[]): Task {
         seconds: whole('seconds', values.seconds, rounds.seconds),
         connections: whole('connections', values.connections, rounds.connections),
         visitors: whole('visitors', values.visitors, rounds.visitors),
+        warmUp: rounds.warmUp,
       },
       rate: whole('rate', values.rate, RATE),
+      latencySeconds: whole('latency-seconds', values['latency-seconds'], defaults.latencySeconds),
       sessions: whole('sessions', values.sessions, defaults.sessions),
       sizes: numbers('sizes', values.sizes, defaults.sizes),
       scaleRounds: whole('scale-rounds', values['scale-rounds'], defaults.scaleRounds),

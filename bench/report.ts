@@ -74,7 +74,7 @@ function throughputLines(comparison: Comparison): string[] {
   ]
 }
 
-function latencyLines({ rate, standings }: Latencies): string[] {
+function latencyLines({ rate, seconds, standings }: Latencies): string[] {
   const rows = standings.map(({ name, p50, p99, p999, most, rate: answered, server, redis }) => [
     name,
     `${p50.toFixed(2)} ms`,
@@ -92,7 +92,7 @@ function latencyLines({ rate, standings }: Latencies): string[] {
     tableOf([head, ...rows]),
     '',
     'An open loop: each request is due at its moment, whatever became of those before, and its latency counts from then.',
-    'Medians of the rounds, of which each has its own percentiles.',
+    `Medians of the rounds, of which each has its own percentiles, of ${thousands(rate * seconds)} requests.`,
   ]
 }
 

@@ -34,10 +34,12 @@ export async function checkStored({ name, visitors, setup }: Running): Promise<v
   })
 }
 
-/** What one server stored, another server of the same kind reads: it is in the store or the cookie, and not in a process. */
+const shared = new WeakSet<Running>()
+
+/** What one server stored, another server of the same kind reads: it is in the store or the cookie, and not in a process. Looks once. */
 export async function checkShared(running: Running): Promise<void> {
   const { name, visitors, setup, keeping, store } = running
-  if (setup.sessions === 'bare' || keeping === 'memory' || keeping === 'process') return
+  if (setup.sessions === 'bare' || keeping === 'memory' || keeping === 'process' || shared.has(running)) return
   await checkStored(running)
   const other = await start(running, { visitors: 0, store })
   try {
@@ -49,6 +51,7 @@ export async function checkShared(running: Running): Promise<void> {
   } finally {
     await other.stop()
   }
+  shared.add(running)
 }
 
 /** Whoever comes without a session is served, and gets none: no cookie, unless the contender is known for it, and no key. */

@@ -33,7 +33,13 @@ const waited = { p50: 0.31, p99: 1.27, p999: 4.56, most: 9, rate: 1000, server: 
 const parts: readonly Part[] = [
   comparison(1),
   comparison(2),
-  { part: 'latency', rate: 1000, standings: [{ ...named, base: 'fastify', ...waited, turns: [] }], failures: [] },
+  {
+    part: 'latency',
+    rate: 1000,
+    seconds: 10,
+    standings: [{ ...named, base: 'fastify', ...waited, turns: [] }],
+    failures: [],
+  },
   {
     part: 'memory',
     sessions: 10_000,
@@ -64,7 +70,7 @@ const results: Results = {
   machine: { processor: 'A processor', cores: 2, gigabytes: 4, system: 'Linux' },
   versions: { holdfast: '1.2.3', node: 'v20.0.0', 'redis-server': '7.0.0' },
   pinning: '',
-  rounds: { rounds: 7, seconds: 3, connections: 32, visitors: 1000 },
+  rounds: { rounds: 7, seconds: 3, connections: 32, visitors: 1000, warmUp: true },
   parts,
 }
 

@@ -2,11 +2,13 @@
  * Takes the pictures of the README, light and dark: `node tools/run.mjs --needs=chromium examples/transfer/picture`.
  * They show the confirmation of a real visit: its form was made by one server and received by the other.
  */
+import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 import { chromium, type Browser } from 'playwright-core'
 
 import { Demonstration } from './launcher/demonstration.ts'
+import { repack } from './repack.ts'
 
 const folder = new URL('../../../docs/pictures/', import.meta.url)
 
@@ -32,6 +34,6 @@ async function takePicture(from: Browser, colorScheme: 'light' | 'dark', path: s
   for (const button of ['Sign in', 'Continue', 'Continue']) {
     await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: button }).click()])
   }
-  await page.screenshot({ path, fullPage: true })
+  writeFileSync(path, repack(await page.screenshot({ fullPage: true })))
   await page.close()
 }

@@ -31,6 +31,7 @@ const tables = [
     names: memberNames,
     pattern: /^sessions?\b/,
   },
+  { document: 'docs/stores.md', kind: 'option of redisStore', names: redisOptionNames, pattern: /^redis\.\w/ },
   { document: 'docs/telemetry.md', kind: 'channel', names: channelNames, pattern: /^holdfast:/ },
 ]
 
@@ -98,7 +99,12 @@ function errorCodes(file) {
 }
 
 function optionNames() {
-  return [...properties('src/types.ts', 'BaseOptions', ['Limits']), 'initial']
+  return [...properties('src/types.ts', 'BaseOptions', ['Limits', 'NearCacheOptions']), 'initial']
+}
+
+function redisOptionNames() {
+  const own = properties('src/stores/redis/options.ts', 'RedisStoreOptions', ['SentinelOptions'])
+  return [...own, ...properties('src/stores/redis/use.ts', 'UseOptions')].map((name) => `redis.${name}`)
 }
 
 function memberNames() {

@@ -53,6 +53,8 @@ export class Ends {
   #round: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
+  /** How often the store was replaced. */
+  #replacements = 0
   #closing = false
   #kept = 0
   #written = 0
@@ -83,35 +85,51 @@ export class Ends {
     return true
   }
 
-  /** An end went through; its marker lasts for `ttl` milliseconds. */
-  made(selector: Selector, marker: RecordBytes, ttl: number): void {
-    const { remembers, clock, most } = this.#settings
-    if (!remembers) return
+  /**
+   * An end is being sent. Answers what is called when it went through: its marker lasts for `ttl` milliseconds. Where the
+   * store was replaced meanwhile it may have gone through at the one before, which is lost: it is written again.
+   */
+  begin(): (selector: Selector, marker: RecordBytes, ttl: number) => void {
+    const replacements = this.#replacements
+    return (selector, marker, ttl) => {
+      if (!this.#settings.remembers) return
+      const until = this.#settings.clock.now() + ttl
+      this.#remember(selector, { marker, until })
+      if (replacements === this.#replacements) return
+      this.#writeAgain(selector, { marker, until })
+      this.#begin()
+    }
+  }
+
+  #remember(selector: Selector, made: Made): void {
+    const { clock, most } = this.#settings
     const now = clock.now()
     this.#made.delete(selector)
     for (const [oldest, { until }] of this.#made) {
       if (until > now && this.#made.size < most) break
       this.#made.delete(oldest)
     }
-    this.#made.set(selector, { marker, until: now + ttl })
+    this.#made.set(selector, made)
   }
 
   /** The store may have lost what it acknowledged: what is remembered is ended again. Answers how much that is. */
   replaced(): number {
     const now = this.#settings.clock.now()
     const lost = [...this.#made].filter(([, { until }]) => until > now)
-    for (const [selector, { marker, until }] of lost) {
-      if (this.#pending.has(selector)) continue
-      const write = async (): Promise<void> => {
-        await this.#settings.again(selector, marker, Math.max(1, until - this.#settings.clock.now()))
-        this.#again++
-      }
-      this.#pending.set(selector, { selector, handle: undefined, until, write })
-    }
+    for (const [selector, made] of lost) if (!this.#pending.has(selector)) this.#writeAgain(selector, made)
+    this.#replacements++
     this.#failures = 0
     clearTimeout(this.#timer)
     this.#begin()
     return lost.length
+  }
+
+  #writeAgain(selector: Selector, { marker, until }: Made): void {
+    const write = async (): Promise<void> => {
+      await this.#settings.again(selector, marker, Math.max(1, until - this.#settings.clock.now()))
+      this.#again++
+    }
+    this.#pending.set(selector, { selector, handle: undefined, until, write })
   }
 
   /** Tries once more what is pending, and says what is left. */

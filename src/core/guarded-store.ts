@@ -35,8 +35,8 @@ export interface Guarding {
   readonly log: Log
   /** Called when reads are answered again after they were not. */
   readonly answersAgain: () => void
-  /** Called when the marker of an ended visit was put in place. */
-  readonly ended: (selector: Selector, marker: RecordBytes, ttl: number) => void
+  /** Called before a visit is ended. Answers what is called when the marker is in its place. */
+  readonly ending: () => (selector: Selector, marker: RecordBytes, ttl: number) => void
   /** Called before a record is written, and again when that is over, whatever came of it. */
   readonly writing: (selector: Selector) => void
 }
@@ -58,18 +58,18 @@ export class GuardedStore implements Store {
   readonly writes: Breaker
   readonly #store: Store
   readonly #deadline: number
-  readonly #ended: Guarding['ended']
+  readonly #beginEnd: Guarding['ending']
   readonly #writing: Guarding['writing']
   #opening: Promise<void> | undefined
   #opened = false
 
-  constructor(store: Store, { deadline, log, answersAgain, ended, writing }: Guarding) {
+  constructor(store: Store, { deadline, log, answersAgain, ending, writing }: Guarding) {
     this.kind = store.kind
     this.steady = store.steady === true
     this.mayLose = store.mayLose === true
     this.#store = store
     this.#deadline = deadline
-    this.#ended = ended
+    this.#beginEnd = ending
     this.#writing = writing
     const settings = { store: store.kind, log }
     this.reads = new Breaker({ ...settings, calls: 'reads', probe: () => this.#probeReads(), closed: answersAgain })
@@ -135,9 +135,10 @@ export class GuardedStore implements Store {
   }
 
   end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Awaitable<Swap> {
+    const ended = this.#beginEnd()
     const ending = this.#write('end', selector, () => this.#store.end(selector, marker, ttl, condition))
     const noted = (swap: Swap): Swap => {
-      if (swap.done) this.#ended(selector, marker, ttl)
+      if (swap.done) ended(selector, marker, ttl)
       return swap
     }
     return ending instanceof Promise ? ending.then(noted) : noted(ending)

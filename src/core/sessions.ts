@@ -214,7 +214,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     log: settings.log,
     // Whatever was revoked meanwhile is to be known before long.
     answersAgain: () => void heartbeat.beat().catch(() => undefined),
-    ended: (selector, marker, ttl) => ends.made(selector, marker, ttl),
+    ending: () => ends.begin(),
     writing: (selector) => near?.changed(selector),
   })
   const near = store.tracks && settings.nearCache !== undefined ? makeNearCache(settings.nearCache, store) : undefined

@@ -28,7 +28,7 @@ async function guarded(bare: Store = memoryStore()): Promise<{ guard: GuardedSto
     deadline: DEADLINE,
     log: quiet,
     answersAgain: () => undefined,
-    ended: () => undefined,
+    ending: () => () => undefined,
     writing: () => undefined,
   })
   await guard.open()
@@ -247,7 +247,7 @@ describe('the breaker of the writes', () => {
       deadline: DEADLINE,
       log: quiet,
       answersAgain: () => undefined,
-      ended: () => undefined,
+      ending: () => () => undefined,
       writing: () => undefined,
     })
     for (let call = 0; call < 10; call++)

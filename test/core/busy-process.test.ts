@@ -27,7 +27,12 @@ async function overSocket(): Promise<{ guard: GuardedStore; far: Socket }> {
     load,
   })
   const nothing = (): void => undefined
-  const told = { log: { warn: nothing, error: nothing }, answersAgain: nothing, ended: nothing, writing: nothing }
+  const told = {
+    log: { warn: nothing, error: nothing },
+    answersAgain: nothing,
+    ending: () => nothing,
+    writing: nothing,
+  }
   const guard = new GuardedStore(store, { deadline: DEADLINE, ...told })
   await guard.open()
   onTestFinished(async () => {

@@ -262,6 +262,22 @@ describe('a fail-over', () => {
     expect(told).toEqual([{ store: 'replicated', ends: 1 }])
   })
 
+  it('while a sign-out is on its way to the server that is lost does not bring the session back', async () => {
+    const { store, on, browser } = await world()
+    const kept = browser.copy()
+    const ending = pause(store, 'end', 'after')
+    store.replicates = false
+    const leaving = browser.visit(on, (session) => session.signOut())
+    await ending.reached
+    store.replicates = true
+    store.failOver()
+    ending.goOn()
+    await leaving
+    await vi.advanceTimersByTimeAsync(1_100)
+    const other = server(store, testClock())
+    expect(await kept.request(other, (session) => session.status)).toMatchObject({ result: 'lapsed' })
+  })
+
   it('ends nothing of the users whose sessions were not ended, nor of those who signed in again', async () => {
     const { store, on, browser } = await world()
     await on.revokeUser('ada')

@@ -113,7 +113,7 @@ describe('an end that the store did not take', () => {
 describe('ends that a replaced store may have lost', () => {
   it('are written again, by key, until they go through, and few at a time', async () => {
     const some = ends()
-    for (let at = 0; at < 50; at++) some.made(named(`s${at}`), MARKER, 15 * MINUTE)
+    for (let at = 0; at < 50; at++) some.begin()(named(`s${at}`), MARKER, 15 * MINUTE)
     clock.forward(5 * MINUTE)
     expect(some.replaced()).toBe(50)
     expect(some.isPending(named('s7'))).toBe(true)
@@ -128,25 +128,40 @@ describe('ends that a replaced store may have lost', () => {
     expect(some.stats).toMatchObject({ pending: 0, again: 50, remembered: 50 })
   })
 
+  it('are written again also where they were on their way while it was replaced, and one that was pending too', async () => {
+    store.fails = false
+    const some = ends()
+    const [ended, late] = [some.begin(), some.begin()]
+    ended(named('a'), MARKER, MINUTE)
+    some.keep({ ...end('c'), write: async () => late(named('c'), MARKER, MINUTE) })
+    expect(some.replaced()).toBe(1)
+    const onItsWay = some.begin()
+    late(named('b'), MARKER, MINUTE)
+    onItsWay(named('d'), MARKER, MINUTE)
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect(store.ended.toSorted()).toEqual(['a', 'b', 'c'])
+    expect(some.stats).toMatchObject({ pending: 0, again: 3 })
+  })
+
   it('are forgotten with their markers', () => {
     const some = ends()
-    some.made(named('a'), MARKER, 15 * MINUTE)
+    some.begin()(named('a'), MARKER, 15 * MINUTE)
     clock.forward(15 * MINUTE)
-    some.made(named('b'), MARKER, 15 * MINUTE)
+    some.begin()(named('b'), MARKER, 15 * MINUTE)
     expect(some.stats.remembered).toBe(1)
     expect(some.replaced()).toBe(1)
   })
 
   it('are so many at most: the oldest are forgotten', () => {
     const some = ends({ most: 3 })
-    for (const name of ['a', 'b', 'c', 'a', 'd']) some.made(named(name), MARKER, MINUTE)
+    for (const name of ['a', 'b', 'c', 'a', 'd']) some.begin()(named(name), MARKER, MINUTE)
     some.replaced()
     expect(['a', 'b', 'c', 'd'].filter((name) => some.isPending(named(name)))).toEqual(['a', 'c', 'd'])
   })
 
   it('are none where the store never tells', () => {
     const some = ends({ remembers: false })
-    some.made(named('a'), MARKER, MINUTE)
+    some.begin()(named('a'), MARKER, MINUTE)
     expect([some.stats.remembered, some.replaced()]).toEqual([0, 0])
   })
 })

@@ -200,7 +200,7 @@ export class Encoder {
   #tooLarge(found: string): LimitError {
     return new LimitError(
       'recordSize',
-      `The data of a session takes ${found}; at most ${this.#limits.recordSize} are allowed (limits.recordSize). Keep large things elsewhere and a reference here, or raise the limit.`,
+      `What is to be stored takes ${found}; at most ${this.#limits.recordSize} are allowed (limits.recordSize). Keep large things elsewhere and a reference here, or raise the limit.`,
     )
   }
 

@@ -380,6 +380,39 @@ describe('the limit of open cycles', () => {
   })
 })
 
+describe('the limits of a session’s data', () => {
+  const notes = defineCycle<{ text: unknown }, string>('notes')
+  const long = 'x'.repeat(2_000)
+  const deep = { a: { b: { c: { d: {} } } } }
+
+  it.each<[string, unknown]>([
+    ['recordSize', long],
+    ['depth', deep],
+  ])('hold for a state: %s', async (limit, text) => {
+    const { servers } = await deployment({ limits: { recordSize: 1_000, depth: 4 } })
+    const browser = new Browser()
+    const begin = (what: unknown) =>
+      browser.visit(servers[0]!, (session) => notes.begin(session, { text: what } as never))
+    await expect(begin(text)).rejects.toMatchObject({ code: 'ERR_LIMIT', limit })
+    const { token } = await begin('short')
+    const step = browser.visit(servers[1]!, (session) =>
+      notes.step(session, token, (state) => void (state.text = text)),
+    )
+    await expect(step).rejects.toMatchObject({ code: 'ERR_LIMIT', limit })
+    const left = await browser.visit(servers[0]!, (session) => notes.load(session, token))
+    expect(left.state).toEqual({ text: 'short' })
+  })
+
+  it('hold for a result: it is the first one’s alone', async () => {
+    const { servers } = await deployment({ limits: { recordSize: 1_000 } })
+    const browser = new Browser()
+    const { token } = await browser.visit(servers[0]!, (session) => notes.begin(session, { text: '' }))
+    const finish = (at: number) => browser.visit(servers[at]!, (session) => notes.finish(session, token, () => long))
+    expect(await finish(0)).toEqual({ result: long, repeated: false })
+    expect(await codeOf(() => finish(1))).toBe('ERR_CYCLE_FINISHED')
+  })
+})
+
 describe('a store that fails', () => {
   it('runs nothing under a claim that was not confirmed', async () => {
     const { servers, store, browser, token } = await begun()

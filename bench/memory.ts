@@ -1,4 +1,6 @@
 /** What one session takes: in its store, and in the process that serves it. */
+import { setTimeout as wait } from 'node:timers/promises'
+
 import { forEachOf } from './ask.ts'
 import type { Failure } from './compare.ts'
 import type { Contender } from './contenders.ts'
@@ -28,6 +30,7 @@ export interface Memory {
 
 /** Before it is counted, so that code and tables are there. */
 const WARM_UP = 500
+const SETTLING = 2000
 
 /** Signs many visitors in, lets each of them read once, and looks what has grown. */
 export async function measureMemory(contenders: readonly Contender[], sessions: number): Promise<Memory> {
@@ -81,8 +84,9 @@ async function stateOf({
   used,
   store,
 }: Running): Promise<{ store: number | undefined; kept: number; resident: number }> {
-  // The first collection lets finalizers run, whose leavings the second one takes.
+  // What a request leaves for a moment is not what a session takes; and finalizers leave something for a second collection.
   await used()
+  await wait(SETTLING)
   const { kept, resident } = await used()
   return { store: await store.bytes(), kept, resident }
 }

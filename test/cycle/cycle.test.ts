@@ -391,8 +391,7 @@ describe('the limits of a session’s data', () => {
   ])('hold for a state: %s', async (limit, text) => {
     const { servers } = await deployment({ limits: { recordSize: 1_000, depth: 4 } })
     const browser = new Browser()
-    const begin = (what: unknown) =>
-      browser.visit(servers[0]!, (session) => notes.begin(session, { text: what } as never))
+    const begin = (what: unknown) => browser.visit(servers[0]!, (session) => notes.begin(session, { text: what }))
     await expect(begin(text)).rejects.toMatchObject({ code: 'ERR_LIMIT', limit })
     const { token } = await begin('short')
     const step = browser.visit(servers[1]!, (session) =>

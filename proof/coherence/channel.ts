@@ -20,6 +20,7 @@ const TROUBLES: Readonly<Partial<Record<Channel, Trouble>>> = {
 }
 /** Milliseconds between two breaks: a channel that is killed is up again within 100 ms; a dead one is noticed within 800. */
 const BETWEEN = { killed: 800, 'half-open': 2_000 } as const
+const STEP = 50
 
 /** How often the channels were broken, and what became of the news. */
 export interface Damage extends Omit<Counts, 'channels' | 'swallowing'> {
@@ -65,8 +66,9 @@ export class Weather {
 
   async #break(between: number): Promise<void> {
     while (!this.#over.signal.aborted) {
-      await pause(between * (0.75 + Math.random() / 2))
       this.#breaks += this.#channel === 'killed' ? await this.#stage.killChannels() : await this.#swallow()
+      const next = performance.now() + between * (0.75 + Math.random() / 2)
+      while (performance.now() < next && !this.#over.signal.aborted) await pause(STEP)
     }
   }
 

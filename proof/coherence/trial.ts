@@ -26,6 +26,8 @@ export interface Trial {
   /** With whole channels the near caches have to serve this share of the reads, or nothing was proved. */
   readonly leastShare: number
   readonly sessions: number
+  /** How many of them are visited at a time: by browsers that wait, and by browsers that do not. */
+  readonly atOnce: Readonly<Record<'waiting' | 'overlapping', number>>
   /** How many requests each browser of a session makes before the next session has its turn. */
   readonly visit: number
   readonly phases: readonly Phase[]
@@ -50,8 +52,6 @@ export interface Figures {
   readonly violations: readonly Violation[]
 }
 
-/** So many sessions are visited at once: by browsers that wait, and by browsers that do not. */
-const AT_ONCE = { waiting: 24, overlapping: 12 } as const
 /** The share of the sessions that are for browsers that wait. */
 const WAITING = 0.7
 /** How many browsers are in a session. */
@@ -120,8 +120,8 @@ async function runPhase(
   const visit = visitOf(trial, phase, violations)
   const [waiting, overlapping] = [emptyTally(), emptyTally()]
   const visited = await Promise.all([
-    visitInTurn(visitors.waiting, AT_ONCE.waiting, visit, (one) => one.wait(visit, waiting)),
-    visitInTurn(visitors.overlapping, AT_ONCE.overlapping, visit, (one) => one.overlap(visit, overlapping)),
+    visitInTurn(visitors.waiting, trial.atOnce.waiting, visit, (one) => one.wait(visit, waiting)),
+    visitInTurn(visitors.overlapping, trial.atOnce.overlapping, visit, (one) => one.overlap(visit, overlapping)),
   ])
   const afterVisits = await stage.near()
   const lasted = await endMany(stage.origins, {

@@ -97,7 +97,7 @@ export class Ends {
       this.#remember(selector, { marker, until })
       if (replacements === this.#replacements) return
       this.#writeAgain(selector, { marker, until })
-      this.#begin()
+      this.#wait()
     }
   }
 

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openFloor, sealFloor, type Floor } from '../../src/core/floor.ts'
 import { createKeyring } from '../../src/core/keyring.ts'
 import { beginVisit, type Manager } from '../../src/core/sessions.ts'
+import { StoreUnavailableError } from '../../src/errors.ts'
 import type { BaseOptions } from '../../src/types.ts'
 import {
   Browser,
@@ -364,16 +365,18 @@ describe('what was not acknowledged, or not read from the store', () => {
     expect(seen).toEqual([])
   })
 
-  it('is no loss where an older copy is served while the store fails, and lowers no floor', async () => {
+  it('is no loss where this process has an older copy while the store fails, which is served to nobody who saw more', async () => {
     const { servers, store } = await lossy({ serveStale: '5m' })
     const browser = new Browser()
     await browser.visit(servers[0]!, (session) => session.signIn('u1'))
     await browser.visit(servers[0]!, (session) => session.data)
+    const before = browser.copy()
     await add(browser, servers[1]!, 'a')
     const seen = losses()
     const back = around(store, 'load', () => Promise.reject(new Error('connection reset')))
-    const stale = await browser.request(servers[0]!, (session) => [session.status, session.version])
+    const stale = await before.request(servers[0]!, (session) => [session.status, session.version])
     expect(stale).toEqual({ result: ['stale', 1], cookies: [] })
+    await expect(browser.request(servers[0]!, (session) => session.status)).rejects.toThrow(StoreUnavailableError)
     back()
     expect(seen).toEqual([])
   })

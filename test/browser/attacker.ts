@@ -4,7 +4,7 @@ import { openSite, type Scheme, type Site } from './outside.ts'
 interface Act {
   /**
    * What the page runs. `at(path)` is an address of the shop that names the act, `token` a genuine one of the attacker's
-   * own; `form` posts from a window of its own, whose top it is.
+   * own; `form` posts into a frame, or with `ownWindow` into a window.
    */
   readonly script: string
   /** The Referrer-Policy of the page. */
@@ -12,38 +12,34 @@ interface Act {
   /** A sign-in that succeeds ends the session that others attack. */
   readonly signsIn?: boolean
   /**
-   * Why it does nothing where the shop checks nothing. `'by reading only'`: it tries no more than that. `'by asking'`: browsers ask before they send such a request, and a shop
-   * without CORS does not say yes. `'in every mode'`: the check has no mode without it.
+   * Why it does nothing where the shop checks nothing. `'by reading only'`: it tries no more than that. `'by asking'`:
+   * browsers ask before they send such a request, and a shop without CORS does not say yes. `'in every mode'`: the check
+   * has no mode without it.
    */
   readonly heldBack?: 'by reading only' | 'by asking' | 'in every mode'
 }
 
 export const ACTS: Readonly<Record<string, Act>> = {
-  'a form': { script: `form(at('/transfer'), { to: 'evil' })` },
-  'a form that hides its origin': { script: `form(at('/transfer'), { to: 'evil' })`, policy: 'no-referrer' },
+  'a form': { script: `form(at('/transfer'), { to: 'evil' }, ownWindow)` },
+  'a form in a frame': { script: `form(at('/transfer'), { to: 'evil' })` },
+  'a form that hides its origin': { script: `form(at('/transfer'), { to: 'evil' }, ownWindow)`, policy: 'no-referrer' },
   'a form with files': { script: `form(at('/upload'), { to: 'evil' }, { enctype: 'multipart/form-data' })` },
   'a form that looks like JSON': { script: `form(at('/api'), { '{"to":"evil","a': '"}' }, { enctype: 'text/plain' })` },
   'a form that overrides its method': { script: `form(at('/transfer'), { _method: 'DELETE' })` },
   'a form by GET that overrides its method': {
-    script: `form(at('/transfer'), { _method: 'POST', act }, { method: 'get' })`,
+    script: `form(at('/transfer'), { _method: 'POST', act }, { ...ownWindow, method: 'get' })`,
   },
   'a form with a genuine token of somebody else': { script: `form(at('/transfer'), { _csrf: token })` },
   'a form that is passed on by a redirect': {
     script: `form('/bounce?to=' + encodeURIComponent(at('/transfer')), { to: 'evil' })`,
   },
-  'a form of a sign-in': { script: `form(at('/login'), { user: 'attacker' })`, signsIn: true },
+  'a form of a sign-in': { script: `form(at('/login'), { user: 'attacker' }, ownWindow)`, signsIn: true },
   'a form of a sign-in with a genuine token of somebody else': {
-    script: `form(at('/login'), { user: 'attacker', _csrf: token })`,
+    script: `form(at('/login'), { user: 'attacker', _csrf: token }, ownWindow)`,
     signsIn: true,
   },
-  'a link that overrides its method': { script: `window.open(at('/transfer') + '&_method=DELETE')` },
+  'a link that overrides its method': { script: `open(at('/transfer') + '&_method=DELETE')` },
   'an image that overrides its method': { script: `new Image().src = at('/transfer') + '&_method=POST'` },
-  'a form in a frame': {
-    script: `
-      const frame = Object.assign(document.createElement('iframe'), { name: 'frame' })
-      document.body.append(frame)
-      form(at('/transfer'), { to: 'evil' }, { target: 'frame' })`,
-  },
   'a form in a frame without an origin': {
     script: `
       const frame = Object.assign(document.createElement('iframe'), { sandbox: 'allow-scripts allow-forms' })
@@ -121,11 +117,18 @@ const asked = new URL(location.href).searchParams
 const token = asked.get('token')
 const post = { method: 'POST', credentials: 'include' }
 const loot = []
-function form(action, fields, { target = '_blank', ...how } = {}) {
-  const made = Object.assign(document.createElement('form'), { action, method: 'post', rel: 'opener', target, ...how })
-  for (const [name, value] of Object.entries(fields)) made.append(Object.assign(document.createElement('input'), { name, value }))
-  document.body.append(made)
-  made.submit()
+const ownWindow = { target: '_blank', rel: 'opener' }
+let made = 0
+function inFrame() {
+  const frame = Object.assign(document.createElement('iframe'), { name: 'frame ' + made++ })
+  document.body.append(frame)
+  return frame.name
+}
+function form(action, fields, { target = inFrame(), ...how } = {}) {
+  const sent = Object.assign(document.createElement('form'), { action, method: 'post', target, ...how })
+  for (const [name, value] of Object.entries(fields)) sent.append(Object.assign(document.createElement('input'), { name, value }))
+  document.body.append(sent)
+  sent.submit()
 }
 const acts = {
 ${acts.map(([name, { script }]) => `${JSON.stringify(name)}: async (act, at) => {${script}\n},`).join('\n')}
@@ -133,7 +136,7 @@ ${acts.map(([name, { script }]) => `${JSON.stringify(name)}: async (act, at) => 
 for (const policy of ${JSON.stringify([...others])}) {
   const address = new URL(location.href)
   address.searchParams.set('policy', policy)
-  window.open(address)
+  open(address)
 }
 const run = (name) => {
   const act = asked.get('where') + ': ' + name

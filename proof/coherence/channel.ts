@@ -16,7 +16,7 @@ const TROUBLES: Readonly<Partial<Record<Channel, Trouble>>> = {
   late: { news: [500, 500], answersLater: 0 },
   reordered: { news: [0, 500], answersLater: 0 },
   lost: { news: 'lost', answersLater: 0 },
-  'slow answers': { news: 'pass', answersLater: 8 },
+  'slow answers': { news: 'pass', answersLater: 25 },
 }
 /** Milliseconds between two breaks: a channel that is killed is up again within 100 ms; a dead one is noticed within 800. */
 const BETWEEN = { killed: 800, 'half-open': 2_000 } as const

@@ -66,13 +66,14 @@ export const QUICK: readonly Trial[] = [
 
 /** Where each protection is the only one, so that the proof has to notice that it is gone, within so many seconds. */
 const SHOWN_BY: Readonly<Record<Break, Phase & Pick<Trial, 'maxAge' | 'bound'>>> = {
-  floor: { ...DEFAULT, channel: 'late', seconds: 15, ends: 0 },
-  flush: { ...LONG, channel: 'killed', seconds: 15, ends: 0 },
-  mark: { ...LONG, channel: 'slow answers', seconds: 15, ends: 0 },
-  age: { ...LONG, channel: 'lost', seconds: 15, ends: 0 },
+  floor: { ...DEFAULT, channel: 'late', seconds: 25, ends: 0 },
+  flush: { ...LONG, channel: 'killed', seconds: 25, ends: 0 },
+  mark: { ...LONG, channel: 'slow answers', seconds: 25, ends: 0 },
+  age: { ...LONG, channel: 'lost', seconds: 25, ends: 0 },
 }
 
 export function withoutProtection(broken: Break): Trial {
   const { maxAge, bound, ...phase } = SHOWN_BY[broken]
-  return { maxAge, bound, ...STRICT, sessions: 80, visit: Number.POSITIVE_INFINITY, phases: [phase], broken }
+  const atOnce = { waiting: 24, overlapping: 24 }
+  return { maxAge, bound, ...STRICT, atOnce, sessions: 100, visit: Number.POSITIVE_INFINITY, phases: [phase], broken }
 }

@@ -49,9 +49,9 @@ declare module 'fastify' {
   }
 }
 
-/** A request as this plugin sees it: with its mount, with the facts of a callback that is answered once its body is known, or with what a late check refused. */
+/** A request as this plugin sees it: with its mount, or with the facts of a callback that is answered once its body is known. */
 interface Visited extends FastifyRequest {
-  [key: symbol]: Mount<object> | RequestFacts | CsrfError | undefined
+  [key: symbol]: Mount<object> | RequestFacts | null | undefined
 }
 
 /** One manager in one Fastify application. */
@@ -59,7 +59,6 @@ class Registration {
   readonly as: string
   readonly mounted: symbol = Symbol('holdfast.mount')
   readonly callback: symbol = Symbol('holdfast.callback')
-  readonly refusal: symbol = Symbol('holdfast.refusal')
   readonly #sessions: Sessions<object>
   readonly #settings: Settings
   readonly #forwards: boolean
@@ -78,7 +77,7 @@ class Registration {
   }
 
   mountOf(request: FastifyRequest): Mount<object> | undefined {
-    return (request as Visited)[this.mounted] as Mount<object> | undefined
+    return ((request as Visited)[this.mounted] as Mount<object> | null) ?? undefined
   }
 
   session(request: FastifyRequest): Session<object> {
@@ -91,17 +90,20 @@ class Registration {
 
   /** Loads the session; `undefined` where there is nothing to wait for. */
   open(request: FastifyRequest, reply: FastifyReply): Promise<unknown> | undefined {
-    if (routeOf(request).session === false) return undefined
+    const route = routeOf(request)
+    if (route.session === false) return undefined
     const facts = factsOf(request.raw)
-    if (matchCallback(facts, this.#settings) === undefined) return this.#mount(facts, request, reply)
+    if (matchCallback(facts, this.#settings) === undefined) return this.#mount(facts, route, request, reply)
     Object.assign(request, { [this.callback]: facts })
     return undefined
   }
 
   /** The CSRF check: when the body is parsed, and not yet validated, which may remove the token's field. */
   check(request: FastifyRequest, reply: FastifyReply): FastifyReply | Promise<unknown> | undefined {
+    const mounted = this.mountOf(request)
+    if (mounted !== undefined) return this.#judge(mounted, request, reply)
     const callback = (request as Visited)[this.callback] as RequestFacts | undefined
-    return callback === undefined ? this.#judge(request, reply) : this.#passOn(callback, request, reply)
+    return callback === undefined ? undefined : this.#passOn(callback, request, reply)
   }
 
   /** A callback of another site is sent again from here. What cannot be is refused like any other request of another site. */
@@ -116,23 +118,32 @@ class Registration {
     } catch (error) {
       return this.#refuse(error, reply)
     }
-    const opening = this.#mount(facts, request, reply)
-    if (opening === undefined) return this.#judge(request, reply)
+    const opening = this.#mount(facts, routeOf(request), request, reply)
+    const judge = (): FastifyReply | undefined => {
+      const mounted = this.mountOf(request)
+      return mounted === undefined ? undefined : this.#judge(mounted, request, reply)
+    }
+    if (opening === undefined) return judge()
     return opening.then(() => {
-      if (!reply.sent) this.#judge(request, reply)
+      if (!reply.sent) judge()
     })
   }
 
-  #mount(facts: RequestFacts, request: FastifyRequest, reply: FastifyReply): Promise<unknown> | undefined {
+  #mount(
+    facts: RequestFacts,
+    route: FastifyRouteOptions,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<unknown> | undefined {
     const mounted = mount(this.#sessions, facts, { request: request.raw, response: reply.raw, owner: request })
+    mounted.route = route
     ;(request as Visited)[this.mounted] = mounted
-    return mounted.open(routeOf(request))?.catch((error: unknown) => this.#refuse(error, reply))
+    return mounted.open(route)?.catch((error: unknown) => this.#refuse(error, reply))
   }
 
-  #judge(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
-    const mounted = this.mountOf(request)
-    const route = routeOf(request)
-    if (mounted === undefined || route[dangerouslySkipCsrf] !== undefined) return undefined
+  #judge(mounted: Mount<object>, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+    const route: FastifyRouteOptions = mounted.route
+    if (route[dangerouslySkipCsrf] !== undefined) return undefined
     try {
       if (route.csrf === 'later') mounted.checkLater()
       else mounted.check(request.body)
@@ -146,7 +157,7 @@ class Registration {
   settle(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> | undefined {
     const mounted = this.mountOf(request)
     if (mounted === undefined) return undefined
-    const refusal = (request as Visited)[this.refusal] as CsrfError | undefined
+    const { refusal } = mounted
     const answered = refusal === undefined ? payload : this.#answerInstead(refusal, reply, payload)
     if (!mounted.unsettled) {
       mounted.pass()
@@ -167,7 +178,8 @@ class Registration {
   /** What `verifyCsrf` threw reaches Fastify's error handler, or the application's; where errors are answered here, this one is. */
   noteError(request: FastifyRequest, error: Error): void {
     if (this.#forwards || !(error instanceof CsrfError) || !isOfLateCheck(error)) return
-    Object.assign(request, { [this.refusal]: error })
+    const mounted = this.mountOf(request)
+    if (mounted !== undefined) mounted.refusal = error
   }
 
   #answerInstead(refusal: CsrfError, reply: FastifyReply, payload: unknown): string {
@@ -214,6 +226,8 @@ export async function holdfast(app: FastifyInstance, options: FastifyOptions): P
       return registration.session(this)
     },
   })
+  // Declared, so that Fastify makes requests with room for it: a property that is added later costs each of them more.
+  app.decorateRequest(registration.mounted, null)
   app.addHook('onRoute', ({ url, config }) => checkRoute(url, config?.holdfast))
   // A hook that neither calls back nor answers a promise is waited for: what has nothing to wait for calls back at once.
   app.addHook('onRequest', (request, reply, next) => {

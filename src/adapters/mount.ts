@@ -4,7 +4,7 @@ import type { Settings } from '../core/options.ts'
 import { isSafe, type RequestFacts } from '../core/request.ts'
 import { beginVisit, settingsOf } from '../core/sessions.ts'
 import { UNPARSED, type SentHead, type Settled, type Visit } from '../core/visit.ts'
-import { type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
+import { type CsrfError, type HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { pageOf } from './callback.ts'
@@ -55,6 +55,10 @@ export class Mount<Data extends object> implements SettlingVisit, SentHead {
   readonly forwards: boolean
   /** What holds the response; nothing where it cannot be held (HTTP/2). */
   hold: Hold | undefined
+  /** What its route says. */
+  route: RouteOptions = EVERY_ROUTE
+  /** What a check refused that was made late, where it is answered in the place of everything else. */
+  refusal: CsrfError | undefined
   readonly #sessions: Sessions<Data>
   readonly #facts: RequestFacts
   readonly #response: ServerResponse

@@ -3,6 +3,7 @@
  * visitor with nothing stored, or the version floor of who has a session (`floor.ts`). A value is the id and a MAC of 112 bits with the key of its rank, so that
  * none can stand in for another; whether we minted it is known by arithmetic, without the store.
  */
+import type { Stored } from './commits.ts'
 import { openFloor, type OpenedFloor } from './floor.ts'
 import { FINGERPRINT_LENGTH, mac, sameBytes, type Keyring } from './keyring.ts'
 import { hashVerifier, SELECTOR_BYTES, VERIFIER_BYTES, type Id, type Verifier } from './session-id.ts'
@@ -23,6 +24,8 @@ const VALUE = /^[A-Za-z0-9_-]{76}$/
 /** An id that this deployment minted, with the hash of its verifier. */
 export interface GenuineId extends Id {
   readonly hash: Buffer
+  /** The record that it led to last, where the store answers the very same object again for as long as that is the same. */
+  stored?: Stored | undefined
 }
 
 /** What a cookie's value turned out to be. */
@@ -55,6 +58,7 @@ export function openId(keyring: Keyring, rank: Rank, value: string): Opened {
       verifier: verifier as Verifier,
       hash: hashVerifier(verifier as Verifier),
       mintedAt: body.readUInt32BE(BODY_BYTES - 4) * 1000,
+      stored: undefined,
     },
   }
 }

@@ -4,6 +4,7 @@
  */
 import { BoundedMap } from './bounded-map.ts'
 import { decode } from './codec.ts'
+import { Mould } from './mould.ts'
 import type { Selector } from './store.ts'
 
 const PAYLOAD_MOST = 4_096
@@ -15,10 +16,24 @@ export class Decoded {
   readonly payload: Uint8Array
   /** For comparing and copying only: others read the same. Not frozen, because V8 copies frozen objects slowly. `undefined` once there was no more room for them. */
   data: object | undefined
+  /** What requests get their copies of the data from. */
+  #mould: Mould | undefined
+  #moulded = false
 
   constructor(payload: Uint8Array, data: object) {
     this.payload = payload
     this.data = data
+  }
+
+  get mould(): Mould | undefined {
+    if (this.#moulded || this.data === undefined) return this.#mould
+    this.#moulded = true
+    return (this.#mould = Mould.of(this.data))
+  }
+
+  forget(): void {
+    this.data = undefined
+    this.#mould = undefined
   }
 }
 
@@ -27,7 +42,7 @@ export class DecodedPayloads {
   readonly #entries = new BoundedMap<Selector, Decoded>(
     BYTES_MOST,
     ({ payload }) => payload.length,
-    (dropped) => (dropped.data = undefined),
+    (dropped) => dropped.forget(),
   )
 
   /** The payload, decoded; `undefined` where that is too large to be kept. Throws `DataError`. */

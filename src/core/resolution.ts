@@ -6,7 +6,7 @@ import { isOver } from './expiry.ts'
 import { floorOf } from './floor.ts'
 import type { LiveRecord } from './live-record.ts'
 import { noticeLoss } from './lost-writes.ts'
-import type { Looked, NearCache } from './near-cache.ts'
+import type { NearCache } from './near-cache.ts'
 import { endedMarker, versionOf } from './record.ts'
 import type { Presented } from './presented.ts'
 import type { Services } from './services.ts'
@@ -40,6 +40,8 @@ export type Resolution = Live | { readonly what: 'over' | 'detached'; readonly d
 /** How long a dead id is remembered in this process, in milliseconds. */
 const DEAD_FOR = 2_000
 const DEAD_MOST = 10_000
+/** The largest record that stays with its id, in bytes. */
+const STORED_MOST = 1_024
 
 /** Selectors that were found dead a moment ago. */
 export class DeadIds {
@@ -83,49 +85,62 @@ export function resolve(
   const id = presented.only
   if (id === undefined || dead.has(id.selector) || services.ends.isPending(id.selector))
     return resolveEach(services, presented, dead, through)
-  const known = services.near === undefined || through ? undefined : lookNear(services, services.near, presented, id)
-  if (known !== undefined) return known
-  const looked = ({ standing, own }: Looked): Awaitable<Resolution> => {
-    if (!own) {
-      const live = weigh(services, id, standing)
-      return typeof live === 'string' ? resolveEach(services, presented, dead, true) : live
-    }
-    noticeLoss(services, presented, id.selector, standing)
-    const found = judge(services, id, standing)
-    if (typeof found !== 'string') return found
-    services.copies?.forget(id.selector)
-    return resolveEach(services, presented, dead, true, { selector: id.selector, found, standing })
-  }
-  const looking = look(services, presented, id.selector, through)
-  return looking instanceof Promise ? looking.then(looked) : looked(looking)
+  const { near, store } = services
+  if (near !== undefined) return resolveNear(services, near, { presented, id, dead, through })
+  const loading = store.load(id.selector)
+  return loading instanceof Promise
+    ? loading.then((bytes) => conclude(services, presented, dead, id, standingIn(bytes)))
+    : conclude(services, presented, dead, id, store.steady ? readAgain(id, loading) : standingIn(loading))
 }
 
-/** The session as this process knows it from a moment ago; `undefined` where only the store can tell. */
-function lookNear(services: Services, near: NearCache, presented: Presented, id: GenuineId): Live | undefined {
-  const floor = floorOf(presented.floors, id.selector)
-  const standing = floor === undefined ? undefined : near.get(id.selector, floor.version)
-  if (standing === undefined) return undefined
-  const live = weigh(services, id, standing)
+/** A request that brought one id. */
+interface Asking {
+  readonly presented: Presented
+  readonly id: GenuineId
+  readonly dead: DeadIds
+  readonly through: boolean
+}
+
+/** The session as this process knows it from a moment ago, or as the store has it, read alone or together with others. */
+function resolveNear(
+  services: Services,
+  near: NearCache,
+  { presented, id, dead, through }: Asking,
+): Awaitable<Resolution> {
+  const version = through ? undefined : floorOf(presented.floors, id.selector)?.version
+  const known = version === undefined ? undefined : near.get(id.selector, version)
+  const live = known === undefined ? undefined : weigh(services, id, known)
   // It may have been renewed since, or be over: what is to be done about that is not for a copy to say.
-  return typeof live === 'string' ? undefined : live
+  if (typeof live === 'object') return live
+  return near.look(id.selector, version).then(({ standing, own }) => {
+    if (own) return conclude(services, presented, dead, id, standing)
+    const joined = weigh(services, id, standing)
+    return typeof joined === 'string' ? resolveEach(services, presented, dead, true) : joined
+  })
 }
 
-/** Reads what the store has under the selector. */
-function look(services: Services, { floors }: Presented, selector: Selector, through: boolean): Awaitable<Looked> {
-  const { near, store, standings } = services
-  if (near !== undefined) return near.look(selector, through ? undefined : floorOf(floors, selector)?.version)
-  const read = (bytes: RecordBytes | undefined): Looked => new Read(standings?.of(selector, bytes) ?? standingIn(bytes))
-  const loading = store.load(selector)
-  return loading instanceof Promise ? loading.then(read) : read(loading)
+/** What the one id leads to, given what the store has just answered. */
+function conclude(
+  services: Services,
+  presented: Presented,
+  dead: DeadIds,
+  id: GenuineId,
+  standing: Standing,
+): Awaitable<Resolution> {
+  noticeLoss(services, presented, id.selector, standing)
+  const found = judge(services, id, standing)
+  if (typeof found !== 'string') return found
+  services.copies?.forget(id.selector)
+  return resolveEach(services, presented, dead, true, { selector: id.selector, found, standing })
 }
 
-class Read implements Looked {
-  readonly standing: Standing
-  readonly own = true
-
-  constructor(standing: Standing) {
-    this.standing = standing
-  }
+/** Reads what the store answered; the very same object as before is read already. */
+export function readAgain(id: GenuineId, bytes: RecordBytes | undefined): Standing {
+  if (bytes !== undefined && id.stored?.bytes === bytes) return id.stored
+  const standing = standingIn(bytes)
+  // Ids are remembered by their number, so what stands with each has to be small.
+  id.stored = 'record' in standing && standing.bytes.length <= STORED_MOST ? standing : undefined
+  return standing
 }
 
 async function resolveEach(

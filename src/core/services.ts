@@ -16,7 +16,6 @@ import type { PresentedCookies } from './presented.ts'
 import type { RandomSource } from './random.ts'
 import type { Heartbeat, Selectors } from './selectors.ts'
 import type { Selector } from './store.ts'
-import type { Standings } from './standings.ts'
 import type { Touches } from './touches.ts'
 
 export interface Services {
@@ -31,8 +30,6 @@ export interface Services {
   readonly selectors: Selectors
   readonly heartbeat: Heartbeat
   readonly touches: Touches
-  /** Where the store answers the same objects again. */
-  readonly standings: Standings | undefined
   /** Only where the store tells of changes. */
   readonly near: NearCache | undefined
   readonly watchers: Watchers

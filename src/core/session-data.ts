@@ -8,6 +8,7 @@ import { decode, encode } from './codec.ts'
 import type { Stored } from './commits.ts'
 import type { DecodedPayloads } from './decoded.ts'
 import { merge, rebase } from './merge.ts'
+import type { Mould } from './mould.ts'
 import type { Selector } from './store.ts'
 import { clone, cloneDecoded, deepFreeze, equal } from './values.ts'
 
@@ -42,6 +43,8 @@ export interface Told {
   unreadable(): void
 }
 
+const NOTHING_CAST: readonly object[] = []
+
 export class SessionData<Data extends object> {
   readonly #rules: DataRules<Data>
   readonly #told: Told | undefined
@@ -51,6 +54,9 @@ export class SessionData<Data extends object> {
   #stored: Stored | undefined
   #value: Data | undefined
   #baseline: Data | undefined
+  /** What the value was cast from, and all its parts, as long as the baseline is the same. */
+  #mould: Mould | undefined
+  #cast: readonly object[] = NOTHING_CAST
 
   /** `payload`: the encoded data that was loaded; `undefined` where nothing is stored. `told` hears of it when it cannot be decoded; then the data are the initial ones. */
   constructor(rules: DataRules<Data>, payload: Uint8Array | undefined, told?: Told) {
@@ -66,6 +72,7 @@ export class SessionData<Data extends object> {
   set value(value: Data) {
     this.#base()
     this.#value = value
+    this.#mould = undefined
   }
 
   /** Whether it was looked at: nothing else can have changed it. */
@@ -74,7 +81,8 @@ export class SessionData<Data extends object> {
   }
 
   get changed(): boolean {
-    return this.#value !== undefined && !equal(this.#value, this.#base())
+    if (this.#value === undefined || this.#mould?.fits(this.#cast) === true) return false
+    return !equal(this.#value, this.#base())
   }
 
   /** What there is to save at this moment. */
@@ -114,6 +122,7 @@ export class SessionData<Data extends object> {
    * is what `pending` had, so that there is nothing to take over.
    */
   rebase(payload: Uint8Array, pending: PendingData<Data>, own = false): void {
+    this.#mould = undefined
     if (this.#value === undefined || own) {
       this.#payload = payload
       this.#baseline = undefined
@@ -142,6 +151,7 @@ export class SessionData<Data extends object> {
     this.#selector = selector
     this.#stored = stored
     this.#baseline = undefined
+    this.#mould = undefined
     if (this.#value !== undefined) this.#become(clone(this.#base()))
   }
 
@@ -166,7 +176,13 @@ export class SessionData<Data extends object> {
 
   #copyOfBase(): Data {
     const base = this.#base()
-    return this.#payload === undefined ? clone(base) : cloneDecoded(base)
+    if (this.#payload === undefined) return clone(base)
+    const decoded = this.#stored?.decoded
+    const mould = decoded?.data === base ? decoded.mould : undefined
+    if (mould === undefined) return cloneDecoded(base)
+    this.#mould = mould
+    this.#cast = mould.cast()
+    return this.#cast[0] as Data
   }
 
   #decoded(payload: Uint8Array): Data {

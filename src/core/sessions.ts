@@ -21,7 +21,6 @@ import { Heartbeat, Selectors } from './selectors.ts'
 import { Counters, WarnOnce, Watchers, type Services } from './services.ts'
 import type { DataRules } from './session-data.ts'
 import type { Durable, Store } from './store.ts'
-import { Standings } from './standings.ts'
 import { Touches } from './touches.ts'
 import { Users } from './users.ts'
 import type { Visit } from './visit.ts'
@@ -281,7 +280,6 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     selectors,
     heartbeat,
     touches,
-    standings: store.steady ? new Standings() : undefined,
     near,
     watchers,
     ends,

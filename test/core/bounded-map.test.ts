@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { BoundedMap } from '../../src/core/bounded-map.ts'
 import { encodeRecord } from '../../src/core/live-record.ts'
 import { endedMarker } from '../../src/core/record.ts'
-import { Standings } from '../../src/core/standings.ts'
+import type { GenuineId } from '../../src/core/cookie.ts'
+import { readAgain } from '../../src/core/resolution.ts'
+import type { Verifier } from '../../src/core/session-id.ts'
 import { selectorOf } from '../../src/testing/store-contract/harness.ts'
 
 describe('a bounded map', () => {
@@ -36,7 +38,7 @@ describe('a bounded map', () => {
 })
 
 describe('what was made of a record', () => {
-  const record = (counter: number) =>
+  const record = (counter: number, payload = 2) =>
     encodeRecord(
       {
         counter,
@@ -48,20 +50,32 @@ describe('what was made of a record', () => {
         signedInAt: 1,
         sparedAt: undefined,
         previous: undefined,
-        payload: Uint8Array.of(123, 125),
+        payload: new Uint8Array(payload),
       },
       Uint8Array.of(1, 2, 3, 4),
     )
-  const selector = selectorOf('steady')
+  const id = (): GenuineId => ({
+    selector: selectorOf('steady'),
+    verifier: Buffer.alloc(16) as Verifier,
+    hash: Buffer.alloc(16),
+    mintedAt: 0,
+  })
 
   it('is the same for the same object, and made anew for any other', () => {
-    const standings = new Standings()
+    const of = id()
     const [one, two] = [record(1), record(2)]
-    const first = standings.of(selector, one)
-    expect(standings.of(selector, one)).toBe(first)
-    expect(standings.of(selector, two)).toMatchObject({ record: { counter: 2 } })
-    expect(standings.of(selector, one)).toMatchObject({ record: { counter: 1 } })
-    expect(standings.of(selector, endedMarker('revoked'))).toEqual({ gone: 'revoked' })
-    expect(standings.of(selector, undefined)).toEqual({ gone: 'absent' })
+    const first = readAgain(of, one)
+    expect(readAgain(of, one)).toBe(first)
+    expect(readAgain(of, two)).toMatchObject({ record: { counter: 2 } })
+    expect(readAgain(of, one)).toMatchObject({ record: { counter: 1 } })
+    expect(readAgain(of, endedMarker('revoked'))).toEqual({ gone: 'revoked' })
+    expect(readAgain(of, undefined)).toEqual({ gone: 'absent' })
+  })
+
+  it('does not stay with an id where the record is large', () => {
+    const of = id()
+    const large = record(1, 2_000)
+    expect(readAgain(of, large)).not.toBe(readAgain(of, large))
+    expect(of.stored).toBeUndefined()
   })
 })

@@ -71,7 +71,7 @@ export class Environment {
     if (bytes === undefined) return undefined
     const version = this.#tables.lastVersion()
     const { expires, payload } =
-      kept?.entry.version === version ? kept.entry : this.#keep(selector, key, decodeEntry(bytes, version))
+      kept?.version === version ? kept : this.#kept.keep(selector, key, decodeEntry(bytes, version))
     return expires > now ? payload : undefined
   }
 
@@ -140,11 +140,6 @@ export class Environment {
     await this.#tables.root.close()
     await this.#tables.gate.close()
     await this.#room.close()
-  }
-
-  #keep(selector: string, key: string, entry: Entry): Entry {
-    this.#kept.keep(selector, key, entry)
-    return entry
   }
 
   #assertOpen(): void {

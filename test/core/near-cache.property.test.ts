@@ -82,14 +82,13 @@ class World {
     this.told.set(selector, version ?? 0)
   }
 
-  /** What is kept is what the store has, unless the news of that is under way, or nobody knows that it is lost. */
-  judge(): void {
-    if (this.broken) return
-    for (const selector of SELECTORS) {
-      if (this.news.some((one) => one.selector === selector)) continue
-      const kept = this.cache.get(selector, 0)
-      if (kept !== undefined) expect(kept.record.counter).toBe(this.versions.get(selector))
-    }
+  /** What is kept, and is not what the store has, although the news of that is not under way, nor known to be lost. */
+  get stale(): readonly Selector[] {
+    if (this.broken) return []
+    return SELECTORS.filter((selector) => {
+      const kept = this.news.some((one) => one.selector === selector) ? undefined : this.cache.get(selector, 0)
+      return kept !== undefined && kept.record.counter !== this.versions.get(selector)
+    })
   }
 }
 
@@ -121,14 +120,14 @@ async function live(list: readonly Deed[]): Promise<void> {
     else if (what === 'break') world.broken = true
     else world.notice()
     await settled()
-    world.judge()
+    expect(world.stale).toEqual([])
   }
   world.notice()
   while (world.news.length > 0) world.deliverNews()
   while (world.answers.length > 0) {
     world.answers.shift()?.()
     await settled()
-    world.judge()
+    expect(world.stale).toEqual([])
   }
   await Promise.all(looking)
 }

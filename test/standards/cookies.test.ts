@@ -107,7 +107,10 @@ describe('every cookie that is set or cleared', () => {
     const { set, cleared } = await everyCookie({ ...none, origin: 'http://localhost:3000' })
     for (const { attributes } of [...set, ...cleared])
       expect([attributes.get('samesite'), attributes.has('secure')]).toEqual(['Lax', false])
-    for (const off of [{ insecure: true, origin: undefined }, { insecure: true, origin: 'http://shop.example' }])
+    for (const off of [
+      { insecure: true, origin: undefined },
+      { insecure: true, origin: 'http://shop.example' },
+    ])
       await expect(everyCookie({ ...none, ...off })).rejects.toThrow(/HTTPS only/)
   })
 

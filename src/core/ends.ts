@@ -50,6 +50,8 @@ export class Ends {
   readonly #pending = new Map<Selector, PendingEnd>()
   /** The oldest first. */
   readonly #made = new Map<Selector, Made>()
+  /** Ends that found nothing to end; the oldest first. */
+  readonly #vain = new Map<Selector, PendingEnd>()
   #round: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
@@ -94,22 +96,27 @@ export class Ends {
     return (selector, marker, ttl) => {
       if (!this.#settings.remembers) return
       const until = this.#settings.clock.now() + ttl
-      this.#remember(selector, { marker, until })
+      this.#remember(this.#made, selector, { marker, until })
       if (replacements === this.#replacements) return
       this.#writeAgain(selector, { marker, until })
       this.#wait()
     }
   }
 
-  #remember(selector: Selector, made: Made): void {
+  /** An end found nothing. What is not at this server of the store may be at the one that takes its place: there it is asked for again. */
+  foundNothing(end: PendingEnd): void {
+    if (this.#settings.remembers) this.#remember(this.#vain, end.selector, end)
+  }
+
+  #remember<Kept extends { readonly until: number }>(all: Map<Selector, Kept>, selector: Selector, one: Kept): void {
     const { clock, most } = this.#settings
     const now = clock.now()
-    this.#made.delete(selector)
-    for (const [oldest, { until }] of this.#made) {
-      if (until > now && this.#made.size < most) break
-      this.#made.delete(oldest)
+    all.delete(selector)
+    for (const [oldest, { until }] of all) {
+      if (until > now && all.size < most) break
+      all.delete(oldest)
     }
-    this.#made.set(selector, made)
+    all.set(selector, one)
   }
 
   /** The store may have lost what it acknowledged: what is remembered is ended again. Answers how much that is. */
@@ -117,6 +124,8 @@ export class Ends {
     const now = this.#settings.clock.now()
     const lost = [...this.#made].filter(([, { until }]) => until > now)
     for (const [selector, made] of lost) if (!this.#pending.has(selector)) this.#writeAgain(selector, made)
+    for (const [selector, end] of this.#vain)
+      if (end.until > now && !this.#pending.has(selector)) this.#pending.set(selector, end)
     this.#replacements++
     this.#failures = 0
     clearTimeout(this.#timer)

@@ -19,6 +19,7 @@ export async function signOut<Data extends object>(
       : holding === undefined
         ? []
         : [endOfHolding(services, holding)]
+  if (ends.length === 0) noteVain(work, services)
   const ending = ends.map((end) => endOrKeep(services, 'signed-out', end))
   if (everywhere) ending.push(endOthers(work, holding?.record.userId))
   const ended = await Promise.allSettled(ending)
@@ -29,6 +30,12 @@ export async function signOut<Data extends object>(
   const failed = ended.find((one) => one.status === 'rejected')
   if (failed !== undefined) throw failed.reason
   return { durable: ended.every((one) => one.status === 'fulfilled' && one.value.durable) }
+}
+
+/** The session is over, or this process still asks a server that has lost its place, and a sign-in elsewhere has not. */
+function noteVain<Data extends object>({ identity }: SessionWork<Data>, services: Services): void {
+  const until = services.clock.now() + services.settings.maxRequestTime
+  for (const id of identity.presentedIds()) services.ends.foundNothing({ ...endOfPresented(services, id), until })
 }
 
 async function endOthers<Data extends object>(work: SessionWork<Data>, userId: string | undefined): Promise<Durable> {

@@ -7,6 +7,8 @@ export interface ReplicatedStore extends Store {
   replicates: boolean
   /** What `create` and `replace` were asked for, in order. */
   readonly wishes: readonly Durability[]
+  /** The other server, as a process sees it that has noticed a fail-over before others have. */
+  readonly replica: Store
   /** The replica takes the primary's place, and the watchers are told. */
   failOver(): void
 }
@@ -33,6 +35,9 @@ export function replicatedStore(now: () => number): ReplicatedStore {
     kind: 'replicated',
     replicates: true,
     wishes,
+    get replica() {
+      return replica
+    },
     failOver() {
       ;[primary, replica] = [replica, primary]
       for (const watcher of watchers) watcher.replaced()

@@ -73,13 +73,12 @@ export class Mould {
   }
 }
 
+/** The order of members does not count, nor whether one that is `undefined` is there. */
 function isAsCast({ keys, members, places }: Place, copies: readonly object[], at: number): boolean {
   const copy = copies[at] as Members & unknown[]
-  const names = keys === undefined ? undefined : Object.keys(copy)
-  if ((names ?? copy).length !== members.length) return false
+  if ((keys === undefined ? copy : Object.keys(copy)).length !== members.length) return false
   for (let member = 0; member < members.length; member++) {
-    if (names !== undefined && names[member] !== keys?.[member]) return false
-    const value = names === undefined ? copy[member] : copy[names[member] as string]
+    const value = keys === undefined ? copy[member] : copy[keys[member] as string]
     const place = places[member] as number
     // The very copy that was put there is of its kind still, and is looked at in its turn.
     const was = place < 0 ? members[member] : copies[place]

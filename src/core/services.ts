@@ -50,10 +50,16 @@ export class Counters {
   stale = 0
   readonly csrf: CsrfCounts = new CsrfCounts()
 
-  committed(handle: string | undefined, outcome: CommitOutcome, version: number, durable = true): void {
+  /** `session`: whose handle is told, and made for nobody where nobody listens. */
+  committed(
+    session: { readonly handle: string | undefined },
+    outcome: CommitOutcome,
+    version: number,
+    durable = true,
+  ): void {
     this.commits[outcome]++
     if (!durable) this.unconfirmed++
-    if (channels.commit.hasSubscribers) channels.commit.publish({ handle, outcome, version, durable })
+    if (channels.commit.hasSubscribers) channels.commit.publish({ handle: session.handle, outcome, version, durable })
   }
 
   drop(handle: string | undefined, reason: string): void {

@@ -34,7 +34,7 @@ export interface Made<Data extends object> {
   readonly data: Data
   /** Places that both sides changed. */
   readonly conflicts: readonly string[]
-  /** Whether the data are just as the request has them, because nobody else had changed any. */
+  /** Whether the data are just as the request has them, because nobody else had changed any: they are `mine`, and not to be changed. */
   readonly own?: boolean
 }
 
@@ -97,7 +97,7 @@ export class SessionData<Data extends object> {
       mine,
       on: (payload) => {
         if (payload === undefined || sameBytes(payload, loaded))
-          return { data: clone(mine), conflicts: [], own: changed }
+          return changed ? { data: mine, conflicts: [], own: true } : { data: clone(mine), conflicts: [] }
         const theirs = decode(payload)
         if (!changed) return { data: theirs as Data, conflicts: [] }
         const { value, conflicts } = merge(base, mine, theirs, { whole: this.#rules.whole })
@@ -125,7 +125,8 @@ export class SessionData<Data extends object> {
     this.#mould = undefined
     if (this.#value === undefined || own) {
       this.#payload = payload
-      this.#baseline = undefined
+      // What was encoded need not be decoded to be compared with.
+      this.#baseline = own ? pending.mine : undefined
       return
     }
     const stored = decode(payload) as Data

@@ -21,6 +21,7 @@ import { freshVerifier, type Verifier } from './session-id.ts'
 import { signIn } from './sign-in.ts'
 import { signOut } from './sign-out.ts'
 import type { Durability, Durable } from './store.ts'
+import { clone } from './values.ts'
 import type { SentHead } from './visit.ts'
 import { raised, renewed } from './succession.ts'
 
@@ -140,7 +141,9 @@ export class SessionWork<Data extends object> {
         changed: true,
         mine: pending.mine,
         on: (payload) => {
-          const { data, conflicts } = pending.on(payload)
+          const made = pending.on(payload)
+          const { conflicts } = made
+          const data = made.own === true ? clone(made.data) : made.data
           result = change(data)
           refusePromise(result)
           return { data, conflicts }
@@ -314,20 +317,20 @@ export class SessionWork<Data extends object> {
     if (!durable && !first && fresh === undefined) this.identity.withhold()
     if (durable && done !== 'unchanged') this.identity.wrote()
     this.data.rebase(record.payload, pending, record.payload === own)
-    const { handle, holding } = this.identity
+    const { holding } = this.identity
     if (holding !== undefined) {
       this.#services.touches.written(holding.id.selector)
       this.#services.copies?.keep(holding.id.selector, record, bytes)
     }
     this.held?.()
-    if (first) channels.lifecycle.publish({ handle, what: 'begun' })
-    if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
-    this.#services.counters.committed(handle, done, record.counter, durable)
+    if (first) channels.lifecycle.publish({ handle: this.identity.handle, what: 'begun' })
+    if (conflicts.length > 0) channels.conflict.publish({ handle: this.identity.handle, paths: conflicts })
+    this.#services.counters.committed(this.identity, done, record.counter, durable)
     return { outcome: done, durable }
   }
 
   #gone(pending: PendingData<Data>, { gone }: Gone): Written {
-    this.#services.counters.committed(this.identity.handle, 'gone', 0)
+    this.#services.counters.committed(this.identity, 'gone', 0)
     if (pending.changed) this.#services.counters.drop(this.identity.handle, gone)
     this.lose(gone)
     return { outcome: 'gone', durable: true }
@@ -363,7 +366,7 @@ export class SessionWork<Data extends object> {
   #dropped(pending: PendingData<Data>, reason: string): Written {
     if (!pending.changed) return { outcome: 'unchanged', durable: true }
     this.#services.counters.drop(this.identity.handle, reason)
-    this.#services.counters.committed(this.identity.handle, 'gone', 0)
+    this.#services.counters.committed(this.identity, 'gone', 0)
     return { outcome: 'gone', durable: true }
   }
 

@@ -55,7 +55,6 @@ export class Ends {
   #round: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
-  /** How often the store was replaced. */
   #replacements = 0
   #closing = false
   #kept = 0
@@ -65,6 +64,11 @@ export class Ends {
 
   constructor(settings: EndsSettings) {
     this.#settings = settings
+  }
+
+  /** How often the store was replaced. */
+  get replacements(): number {
+    return this.#replacements
   }
 
   get stats(): EndsStats {
@@ -103,9 +107,16 @@ export class Ends {
     }
   }
 
-  /** An end found nothing. What is not at this server of the store may be at the one that takes its place: there it is asked for again. */
-  foundNothing(end: PendingEnd): void {
-    if (this.#settings.remembers) this.#remember(this.#vain, end.selector, end)
+  /**
+   * An end found nothing. What is not at this server of the store may be at the one that takes its place, or has taken it
+   * since so many `replacements`: there it is asked for again.
+   */
+  foundNothing(end: PendingEnd, replacements: number): void {
+    if (!this.#settings.remembers) return
+    this.#remember(this.#vain, end.selector, end)
+    if (replacements === this.#replacements) return
+    this.#pending.set(end.selector, end)
+    this.#wait()
   }
 
   #remember<Kept extends { readonly until: number }>(all: Map<Selector, Kept>, selector: Selector, one: Kept): void {

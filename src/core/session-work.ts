@@ -70,6 +70,8 @@ export class SessionWork<Data extends object> {
   held: (() => void) | undefined
   /** Why the session was found to be over, for the errors that say so. */
   endedBy: EndReason | undefined
+  /** How often the store had been replaced when the request came. */
+  readonly replacements: number
   readonly #services: Services
   #last: Promise<unknown> = NOTHING_UNDER_WAY
   #underWay = 0
@@ -81,6 +83,7 @@ export class SessionWork<Data extends object> {
     revokeUser: (userId: string) => Promise<Durable>,
   ) {
     this.#services = services
+    this.replacements = services.ends.replacements
     this.identity = identity
     this.data = data
     this.revokeUser = revokeUser

@@ -33,9 +33,10 @@ export async function signOut<Data extends object>(
 }
 
 /** The session is over, or this process still asks a server that has lost its place, and a sign-in elsewhere has not. */
-function noteVain<Data extends object>({ identity }: SessionWork<Data>, services: Services): void {
+function noteVain<Data extends object>({ identity, replacements }: SessionWork<Data>, services: Services): void {
   const until = services.clock.now() + services.settings.maxRequestTime
-  for (const id of identity.presentedIds()) services.ends.foundNothing({ ...endOfPresented(services, id), until })
+  for (const id of identity.presentedIds())
+    services.ends.foundNothing({ ...endOfPresented(services, id), until }, replacements)
 }
 
 async function endOthers<Data extends object>(work: SessionWork<Data>, userId: string | undefined): Promise<Durable> {

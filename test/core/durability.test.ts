@@ -278,20 +278,25 @@ describe('a fail-over', () => {
     expect(await kept.request(other, (session) => session.status)).toMatchObject({ result: 'lapsed' })
   })
 
-  it('that another process knows of already, with a sign-in there, leaves no sign-out here without effect', async () => {
-    const { store, on, clock } = await world()
-    store.replicates = false
-    const ahead = server(store.replica, clock)
-    const browser = new Browser()
-    await browser.visit(ahead, (session) => session.signIn('bob'))
-    const kept = browser.copy()
-    await browser.visit(on, (session) => session.signOut())
-    expect(await kept.request(ahead, (session) => session.userId)).toMatchObject({ result: 'bob' })
-    store.failOver()
-    await vi.advanceTimersByTimeAsync(1_100)
-    const other = server(store, clock)
-    expect(await kept.request(other, (session) => session.status)).toMatchObject({ result: 'lapsed' })
-  })
+  it.each(['before', 'amid'])(
+    'that another process knows of already, with a sign-in there, leaves no sign-out %s its news here without effect',
+    async (when) => {
+      const { store, on, clock } = await world()
+      store.replicates = false
+      const ahead = server(store.replica, clock)
+      const browser = new Browser()
+      await browser.visit(ahead, (session) => session.signIn('bob'))
+      const kept = browser.copy()
+      await browser.visit(on, (session) => {
+        if (when === 'amid') store.failOver()
+        return session.signOut()
+      })
+      if (when === 'before') store.failOver()
+      await vi.advanceTimersByTimeAsync(1_100)
+      const other = server(store, clock)
+      expect(await kept.request(other, (session) => session.status)).toMatchObject({ result: 'lapsed' })
+    },
+  )
 
   it('ends nothing of the users whose sessions were not ended, nor of those who signed in again', async () => {
     const { store, on, browser } = await world()

@@ -10,7 +10,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { createSessions, type Sessions, type Store } from 'holdfast'
+import { createSessions, type Session, type Sessions, type Store } from 'holdfast'
 import { lmdbStore } from 'holdfast/lmdb'
 import { memoryStore } from 'holdfast/memory'
 
@@ -20,16 +20,41 @@ import { rotated } from './compare.ts'
 import { pin, SERVER_CORE } from './cores.ts'
 import { machine, machineLine } from './machine.ts'
 import { median } from './statistics.ts'
-import type * as CodecModule from '../src/core/codec.ts'
-import type * as CookieModule from '../src/core/cookie.ts'
-import type * as KeyringModule from '../src/core/keyring.ts'
-import type * as RecordModule from '../src/core/live-record.ts'
-import type * as MouldModule from '../src/core/mould.ts'
-import type * as SessionIdModule from '../src/core/session-id.ts'
-import type * as SessionsModule from '../src/core/sessions.ts'
-import type * as ValuesModule from '../src/core/values.ts'
-import type * as RequestModule from '../src/core/request.ts'
-import type * as StoreModule from '../src/core/store.ts'
+
+/** The parts of the core, as far as they are used here. */
+interface Parts {
+  readonly keyring: { createKeyring(secret: string, name: string): object }
+  readonly cookie: {
+    cookieNames(name: string, transport: 'host'): { readonly sid: string }
+    readCookies(header: string, names: object): unknown
+    openId(keyring: object, rank: 'sid', value: string): unknown
+    sealId(keyring: object, rank: 'sid', id: object): string
+  }
+  readonly 'session-id': { hashVerifier(verifier: Buffer): Buffer }
+  readonly 'live-record': {
+    decodeRecord(bytes: Uint8Array): unknown
+    encodeRecord(record: object, stamp: Uint8Array): Uint8Array
+  }
+  readonly codec: { decode(payload: Uint8Array): object; encode(data: object, limits: object): Uint8Array }
+  readonly mould: { readonly Mould: { of(data: object): Mould } }
+  readonly values: { cloneDecoded(data: object): object; equal(one: object, other: object): boolean }
+  readonly sessions: { beginVisit(sessions: Sessions<object>, facts: object, request: object): Visit }
+}
+
+interface Mould {
+  cast(): readonly object[]
+  fits(copies: readonly object[]): boolean
+}
+
+interface Visit {
+  readonly session: Session<object>
+  readonly unsettled: boolean
+  open(): Promise<void> | undefined
+  check(body: unknown): void
+  settle(): Promise<{ readonly cookies: readonly string[] }>
+  pass(): void
+  finish(): void
+}
 
 /** Something that a request does, for the visitor at this place. */
 interface Stage {
@@ -77,21 +102,21 @@ async function main(rounds: number, visitors: number): Promise<void> {
 
 /** Cookies, records and data, as each request has to do with them. */
 async function partStages(visitors: number): Promise<Stage[]> {
-  const { createKeyring } = await inside<typeof KeyringModule>('keyring')
-  const { cookieNames, openId, readCookies, sealId } = await inside<typeof CookieModule>('cookie')
-  const { hashVerifier } = await inside<typeof SessionIdModule>('session-id')
-  const { decodeRecord, encodeRecord } = await inside<typeof RecordModule>('live-record')
-  const { decode, encode } = await inside<typeof CodecModule>('codec')
-  const { Mould } = await inside<typeof MouldModule>('mould')
-  const { cloneDecoded, equal } = await inside<typeof ValuesModule>('values')
+  const { createKeyring } = await inside('keyring')
+  const { cookieNames, openId, readCookies, sealId } = await inside('cookie')
+  const { hashVerifier } = await inside('session-id')
+  const { decodeRecord, encodeRecord } = await inside('live-record')
+  const { decode, encode } = await inside('codec')
+  const { Mould } = await inside('mould')
+  const { cloneDecoded, equal } = await inside('values')
   const keyring = createKeyring(SECRET, '')
   const names = cookieNames('', 'host')
   const stamp = Buffer.alloc(4)
   const each = Array.from({ length: visitors }, (_, visitor) => {
-    const verifier = Buffer.alloc(16, visitor) as SessionIdModule.Verifier
-    const selector = Buffer.alloc(18, `${visitor}`).toString('base64url') as StoreModule.Selector
+    const verifier = Buffer.alloc(16, visitor)
+    const selector = Buffer.alloc(18, `${visitor}`).toString('base64url')
     const value = sealId(keyring, 'sid', { selector, verifier, mintedAt: Date.now() })
-    const record: RecordModule.LiveRecord = {
+    const record = {
       counter: 1,
       userId: `u${10_000 + visitor}`,
       epoch: 1,
@@ -104,7 +129,7 @@ async function partStages(visitors: number): Promise<Stage[]> {
       payload: encode(DATA, LIMITS),
     }
     const data = decode(record.payload)
-    const mould = Mould.of(data) as MouldModule.Mould
+    const mould = Mould.of(data)
     const header = `theme=dark; ${names.sid}=${value}`
     return {
       header,
@@ -135,10 +160,10 @@ async function partStages(visitors: number): Promise<Stage[]> {
 
 /** What the core does for a request, without an adapter, from the cookie to the answer: what reads, and what changes. */
 async function wholeStages(name: string, store: Store, visitors: number): Promise<Stage[]> {
-  const { beginVisit } = await inside<typeof SessionsModule>('sessions')
+  const { beginVisit } = await inside('sessions')
   const sessions: Sessions<object> = createSessions<object>({ secret: SECRET, store, origin: 'https://shop.example' })
   await sessions.ready()
-  const facts = (method: string, cookie?: string): RequestModule.RequestFacts => ({
+  const facts = (method: string, cookie?: string): object => ({
     method,
     path: '/',
     headers: { cookie, 'sec-fetch-site': 'same-origin' },
@@ -217,7 +242,7 @@ function report(taken: ReadonlyMap<string, readonly number[]>, rounds: number, v
   return `\n${text.join('\n')}\n`
 }
 
-/** A part of the core that has no public name. */
-async function inside<Module>(name: string): Promise<Module> {
-  return (await import(pathToFileURL(path.join(PROJECT, `dist/core/${name}.js`)).href)) as Module
+/** A part of the core: none has a public name. */
+async function inside<Name extends keyof Parts>(name: Name): Promise<Parts[Name]> {
+  return (await import(pathToFileURL(path.join(PROJECT, `dist/core/${name}.js`)).href)) as Parts[Name]
 }

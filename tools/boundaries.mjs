@@ -44,9 +44,6 @@ const table = {
 /** Folders whose programs use the built package, and never reach into its sources. */
 const outside = ['examples', 'proof', 'bench', 'test/programs']
 
-/** The exceptions, which may name the types of what has no public name: this one measures the parts of a request. */
-const inside = ['bench/stages.ts']
-
 /** @returns {string[]} one line for each import that crosses a boundary */
 export function boundaryComplaints() {
   return [
@@ -89,7 +86,6 @@ function areaOf(file) {
 /** @param {string} file */
 function programComplaints(file) {
   return imports(file)
-    .filter(({ typeOnly }) => !(typeOnly && inside.includes(file)))
     .filter(
       ({ specifier }) =>
         specifier.startsWith('.') && path.posix.join(path.posix.dirname(file), specifier).startsWith('src/'),

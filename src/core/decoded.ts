@@ -16,19 +16,19 @@ export class Decoded {
   readonly payload: Uint8Array
   /** For comparing and copying only: others read the same. Not frozen, because V8 copies frozen objects slowly. `undefined` once there was no more room for them. */
   data: object | undefined
-  /** What requests get their copies of the data from. */
   #mould: Mould | undefined
-  #moulded = false
+  #asked: 'never' | 'once' | 'again' = 'never'
 
   constructor(payload: Uint8Array, data: object) {
     this.payload = payload
     this.data = data
   }
 
+  /** What requests get their copies of the data from, where there is one: not for the first, which may be the last. */
   get mould(): Mould | undefined {
-    if (this.#moulded || this.data === undefined) return this.#mould
-    this.#moulded = true
-    return (this.#mould = Mould.of(this.data))
+    if (this.#asked === 'once' && this.data !== undefined) this.#mould = Mould.of(this.data)
+    this.#asked = this.#asked === 'never' ? 'once' : 'again'
+    return this.#mould
   }
 
   forget(): void {

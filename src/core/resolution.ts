@@ -86,28 +86,23 @@ export function resolve(
   if (id === undefined || dead.has(id.selector) || services.ends.isPending(id.selector))
     return resolveEach(services, presented, dead, through)
   const { near, store } = services
-  if (near !== undefined) return resolveNear(services, near, { presented, id, dead, through })
+  // What is read through is mostly changed next, so that news of it would be of this process's own doing.
+  if (near !== undefined && !through) return resolveNear(services, near, presented, dead, id)
   const loading = store.load(id.selector)
   return loading instanceof Promise
     ? loading.then((bytes) => conclude(services, presented, dead, id, standingIn(bytes)))
     : conclude(services, presented, dead, id, store.steady ? readAgain(id, loading) : standingIn(loading))
 }
 
-/** A request that brought one id. */
-interface Asking {
-  readonly presented: Presented
-  readonly id: GenuineId
-  readonly dead: DeadIds
-  readonly through: boolean
-}
-
 /** The session as this process knows it from a moment ago, or as the store has it, read alone or together with others. */
 function resolveNear(
   services: Services,
   near: NearCache,
-  { presented, id, dead, through }: Asking,
+  presented: Presented,
+  dead: DeadIds,
+  id: GenuineId,
 ): Awaitable<Resolution> {
-  const version = through ? undefined : floorOf(presented.floors, id.selector)?.version
+  const version = floorOf(presented.floors, id.selector)?.version
   const known = version === undefined ? undefined : near.get(id.selector, version)
   const live = known === undefined ? undefined : weigh(services, id, known)
   // It may have been renewed since, or be over: what is to be done about that is not for a copy to say.

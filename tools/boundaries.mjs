@@ -33,7 +33,11 @@ const table = {
   },
   // Served to browsers as it is: one file, which imports nothing.
   browser: { areas: [], packages: [] },
-  compat: { areas: [...ground, 'core', 'csrf', 'stores', 'adapters'], packages: [anyOfNode], types: [/^express$/] },
+  compat: {
+    areas: [...ground, 'core', 'csrf', 'stores', 'adapters'],
+    packages: [anyOfNode],
+    types: [/^express-session$/],
+  },
   testing: { areas: [...ground, 'core', 'stores'], packages: [anyOfNode] },
   index: { areas: [...ground, 'core', 'csrf', 'stores'], packages: [anyOfNode] },
   gateway: { areas: [], packages: [anyOfNode, ourselves] },
@@ -71,7 +75,9 @@ function sourceComplaints(file) {
 function isAllowed(name, area, file, { specifier, typeOnly }) {
   const relative = specifier.startsWith('.')
   const target = relative ? areaOf(path.posix.join(path.posix.dirname(file), specifier)) : specifier
-  if (typeOnly && area.types?.some((pattern) => pattern.test(target)) === true) return true
+  // Declarations import nothing when the program runs.
+  const isType = typeOnly || file.endsWith('.d.ts')
+  if (isType && area.types?.some((pattern) => pattern.test(target)) === true) return true
   return relative
     ? target === name || area.areas.includes(target)
     : area.packages.some((pattern) => pattern.test(target))

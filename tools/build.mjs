@@ -1,6 +1,8 @@
 /** `npm run build`: the package into dist/, the programs that use it into build/. A second call only looks. */
 import { existsSync, readdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
 
+import { buildCommonJs } from './commonjs.mjs'
 import { inProject, isProgram, runNode } from './project.mjs'
 
 /** Folders of compiled files, and where the sources of each are. */
@@ -15,15 +17,19 @@ const outputs = [
  */
 export async function build() {
   for (const { compiled, sources } of outputs) removeOrphans(compiled, sources)
-  return await runNode('node_modules/typescript/bin/tsc', ['-b', 'tsconfig.programs.json', '--pretty', 'false'])
+  const ended = await runNode('node_modules/typescript/bin/tsc', ['-b', 'tsconfig.programs.json', '--pretty', 'false'])
+  buildCommonJs()
+  return ended
 }
 
 /** The compiler leaves what it made of a source that is gone; the package would carry it. @param {string} compiled @param {string} sources */
 function removeOrphans(compiled, sources) {
   if (!existsSync(inProject(compiled))) return
   for (const file of readdirSync(inProject(compiled), { recursive: true, encoding: 'utf8' })) {
+    if (compiled === 'dist' && file.startsWith(`commonjs${path.sep}`)) continue
     const noun = /^(.*?)(\.d\.ts|\.js)$/.exec(file)?.[1]
-    if (noun !== undefined && !existsSync(inProject(`${sources}/${noun}.ts`))) rmSync(inProject(`${compiled}/${file}`))
+    const isThere = ['.ts', '.d.ts'].some((ending) => existsSync(inProject(`${sources}/${noun}${ending}`)))
+    if (noun !== undefined && !isThere) rmSync(inProject(`${compiled}/${file}`))
   }
 }
 

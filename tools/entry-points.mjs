@@ -6,26 +6,35 @@ import { readText } from './project.mjs'
  * @property {string} specifier what a user imports: 'holdfast/express'
  * @property {string} source './src/adapters/express.ts'
  * @property {string} built './dist/adapters/express.js'
+ * @property {string | undefined} required what `require()` gets, where that is another file
  * @typedef {object} Manifest
  * @property {string} name
- * @property {Record<string, string | { types: string, default: string }>} exports
+ * @property {Record<string, string | Target | { import: Target, require: Target }>} exports
+ * @typedef {object} Target
+ * @property {string} types
+ * @property {string} default
  */
 
 /** @returns {EntryPoint[]} */
 export function entryPoints() {
   const manifest = /** @type {Manifest} */ (JSON.parse(readText('package.json')))
-  return Object.entries(manifest.exports).flatMap(([subpath, target]) =>
-    typeof target === 'string' ? [] : [entryPoint(manifest.name + subpath.slice(1), target.default)],
-  )
+  return Object.entries(manifest.exports).flatMap(([subpath, target]) => {
+    if (typeof target === 'string') return []
+    const specifier = manifest.name + subpath.slice(1)
+    return 'default' in target
+      ? [entryPoint(specifier, target.default)]
+      : [entryPoint(specifier, target.import.default, target.require.default)]
+  })
 }
 
 /**
  * @param {string} specifier
  * @param {string} built
+ * @param {string} [required]
  * @returns {EntryPoint}
  */
-function entryPoint(specifier, built) {
-  return { specifier, built, source: built.replace('./dist/', './src/').replace(/\.js$/, '.ts') }
+function entryPoint(specifier, built, required) {
+  return { specifier, built, required, source: built.replace('./dist/', './src/').replace(/\.js$/, '.ts') }
 }
 
 /**

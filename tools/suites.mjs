@@ -18,7 +18,7 @@ const folders = ['contract', 'flow', 'fault', 'browser', 'dist']
 export const suites = [
   suite('unit', {
     include: ['test/**/*.test.ts'],
-    exclude: [...folders, 'support', 'programs'].map((folder) => `test/${folder}/**`),
+    exclude: [...folders, 'support', 'programs', '**/node_modules'].map((folder) => `test/${folder}/**`),
     timeout: 30_000,
     needs: ['redis-server', 'openssl'],
   }),

@@ -14,22 +14,13 @@ import { HoldfastError, NotMountedError, OptionsError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { answerToCallback } from './callback.ts'
 import { factsOf, routedPath, type RoutedRequest } from './facts.ts'
-import {
-  answerWith,
-  EVERY_ROUTE,
-  type ErrorHandling,
-  mount,
-  type RouteOptions,
-  see,
-  seenOf,
-  send,
-  settingsFor,
-  someMountsOf,
-} from './mount.ts'
+import { answerWith, type ErrorHandling, mount, send, settingsFor, someMountsOf } from './mount.ts'
+import { EVERY_ROUTE, type RouteOptions, see, seenOf } from './seen.ts'
 import { dangerouslySkipCsrf, type Exemptions, exemptionsOf, type SkippedRoute } from './skip-csrf.ts'
 import { watchMethod } from './watched-method.ts'
 
-export type { ErrorHandling, RouteOptions } from './mount.ts'
+export type { ErrorHandling } from './mount.ts'
+export type { RouteOptions } from './seen.ts'
 export { dangerouslySkipCsrf, type SkippedRoute } from './skip-csrf.ts'
 
 declare global {

@@ -17,10 +17,12 @@ import { type Answer, answerFor } from './answer.ts'
 import { resubmission } from './callback.ts'
 import { factsOf } from './facts.ts'
 import { makePrivate, REPRESENTATION } from './head.ts'
-import { type ErrorHandling, mount, type Mount, type RouteOptions, settingsFor, someMountsOf } from './mount.ts'
+import { type ErrorHandling, mount, type Mount, settingsFor, someMountsOf } from './mount.ts'
+import type { RouteOptions } from './seen.ts'
 import { checkReason, dangerouslySkipCsrf } from './skip-csrf.ts'
 
-export type { ErrorHandling, RouteOptions } from './mount.ts'
+export type { ErrorHandling } from './mount.ts'
+export type { RouteOptions } from './seen.ts'
 export { dangerouslySkipCsrf } from './skip-csrf.ts'
 
 /** What a route says in `config: { holdfast: { … } }`. */

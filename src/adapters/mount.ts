@@ -9,36 +9,14 @@ import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { pageOf } from './callback.ts'
 import { guardResponse } from './guarded-response.ts'
-import { Hold, type SettlingVisit } from './held-response.ts'
+import type { Hold, SettlingVisit } from './held-response.ts'
 import { cacheControlOf, FOR_SHARED_CACHES, isShared } from './head.ts'
-import { isOutgoing, type Outgoing } from './outgoing.ts'
+import type { Outgoing } from './outgoing.ts'
+import { EVERY_ROUTE, holdResponse, type RouteOptions, see, seenOf } from './seen.ts'
 import type { Exemptions } from './skip-csrf.ts'
 
 /** Who answers when something is refused or fails: the adapter, or the application, which gets the error. */
 export type ErrorHandling = 'answer' | 'forward'
-
-/** What a route may say of its session. */
-export interface RouteOptions {
-  /** `false`: no session here, and no trip to the store. Default: the session is loaded where the browser has one. */
-  readonly session?: false | undefined
-  /** Whether the session is read from the store, whatever a cache has. Default `false`. */
-  readonly fresh?: boolean | undefined
-  /** `false`: a request to this route does not count as activity. Default `true`. */
-  readonly touch?: boolean | undefined
-  /**
-   * `true`: the route signs out, so it is served also while the session cannot be read. Then `session.signOut()` works as
-   * ever, and everything else of the session throws `StoreUnavailableError`. Default `false`: 503.
-   */
-  readonly signOut?: boolean | undefined
-}
-
-/** What a route says that says nothing. */
-export const EVERY_ROUTE: RouteOptions = Object.freeze({
-  session: undefined,
-  fresh: undefined,
-  touch: undefined,
-  signOut: undefined,
-})
 
 /** The manager's options. Throws `OptionsError` for what is no manager. */
 export function settingsFor(sessions: object): Settings {
@@ -174,50 +152,9 @@ export class Mount<Data extends object> implements SettlingVisit, SentHead {
   }
 }
 
-/** What is known of a request besides what came with it. In one place, because a property of our own on a request costs something. */
-export class Seen {
-  /** What its route said before the managers saw it. */
-  route: RouteOptions = EVERY_ROUTE
-  /** The manager that saw it first. */
-  first: Mount<object> | undefined
-  /** Those after it; nearly always none. */
-  #others: readonly Mount<object>[] = NO_OTHERS
-
-  add(mounted: Mount<object>): void {
-    if (this.first === undefined) this.first = mounted
-    else this.#others = [...this.#others, mounted]
-  }
-
-  some(test: (mounted: Mount<object>) => boolean): boolean {
-    return this.first !== undefined && (test(this.first) || this.#others.some(test))
-  }
-
-  all(): readonly Mount<object>[] {
-    return this.first === undefined ? NO_OTHERS : [this.first, ...this.#others]
-  }
-}
-
-const NO_OTHERS: readonly Mount<object>[] = Object.freeze([])
-
-const SEEN: unique symbol = Symbol('holdfast.seen')
-
-interface SeenRequest extends IncomingMessage {
-  [SEEN]?: Seen
-}
-
-/** What is known of the request; `undefined` where nothing is. */
-export function seenOf(request: IncomingMessage): Seen | undefined {
-  return (request as SeenRequest)[SEEN]
-}
-
-/** Notes something of the request. */
-export function see(request: IncomingMessage): Seen {
-  return ((request as SeenRequest)[SEEN] ??= new Seen())
-}
-
 /** The managers on this request; an error where there is none. */
 export function someMountsOf(request: IncomingMessage): readonly Mount<object>[] {
-  const mounts = seenOf(request)?.all() ?? NO_OTHERS
+  const mounts = seenOf(request)?.all() ?? []
   if (mounts.length === 0)
     throw new NotMountedError('Holdfast has not seen this request: mount it before what needs the session.')
   return mounts
@@ -240,11 +177,9 @@ export function mount<Data extends object>(
   const { request, response } = exchange
   const mounted = new Mount(sessions, facts, exchange, forward !== undefined)
   const seen = see(request)
-  const { first } = seen
   seen.add(mounted)
   const limit = settingsOf(sessions).limits.heldBody
-  if (first?.hold !== undefined) mounted.hold = first.hold.join(mounted, limit, forward)
-  else if (isOutgoing(response)) mounted.hold = new Hold(response, mounted, limit, forward)
+  if (holdResponse(seen, response, mounted, { limit, forward })) mounted.hold = seen.hold
   else guardResponse(response, mounted)
   return mounted
 }

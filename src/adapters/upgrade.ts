@@ -7,7 +7,7 @@ import { HoldfastError, SessionEndedError } from '../errors.ts'
 import type { Session, Sessions } from '../types.ts'
 import { type Answer, answerFor } from './answer.ts'
 import { factsOf } from './facts.ts'
-import type { RouteOptions } from './mount.ts'
+import type { RouteOptions } from './seen.ts'
 
 export interface UpgradeOptions extends Pick<RouteOptions, 'touch'> {
   /** Whether somebody has to be signed in; else the answer is 401. Default `false`. */

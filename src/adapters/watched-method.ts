@@ -4,7 +4,7 @@
  * changes something, behind the check. So whoever assigns `request.method` has it checked as what it becomes.
  */
 import type { IncomingMessage } from 'node:http'
-import { seenOf } from './mount.ts'
+import { seenOf } from './seen.ts'
 
 const METHOD: unique symbol = Symbol('holdfast.method')
 

@@ -12,8 +12,9 @@ const project = fileURLToPath(new URL('../..', import.meta.url))
 export interface InstalledPackage {
   /** Where the package is. */
   readonly folder: string
-  /** Makes packages of the project available to the stranger's programs. */
+  /** Makes packages of the project available to the stranger's programs, or those of another folder of it. */
   add(...packages: string[]): Promise<void>
+  addFrom(folder: string, ...packages: string[]): Promise<void>
   /** Runs one of the programs in `consumer/`, or a line of code; answers what it wrote. Rejects if it fails. */
   run(...args: string[]): Promise<string>
   remove(): Promise<void>
@@ -27,13 +28,18 @@ export async function installPackage(): Promise<InstalledPackage> {
   await execute('sh', ['-c', 'tar -xzf ./*.tgz -C node_modules/holdfast --strip-components=1'], { cwd: stranger })
   await cp(fileURLToPath(new URL('consumer', import.meta.url)), stranger, { recursive: true })
 
+  async function addFrom(from: string, ...packages: string[]): Promise<void> {
+    for (const name of packages) {
+      const link = path.join(stranger, 'node_modules', name)
+      await mkdir(path.dirname(link), { recursive: true })
+      await symlink(path.join(project, from, 'node_modules', name), link)
+    }
+  }
+
   return {
     folder,
-    async add(...packages) {
-      for (const name of packages) {
-        await symlink(path.join(project, 'node_modules', name), path.join(stranger, 'node_modules', name))
-      }
-    },
+    add: (...packages) => addFrom('.', ...packages),
+    addFrom,
     async run(...args) {
       const { stdout } = await execute(process.execPath, args, { cwd: stranger, env: { PATH: process.env['PATH'] } })
       return stdout

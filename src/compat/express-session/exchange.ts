@@ -1,0 +1,301 @@
+/** One request's dealings with its session: from what was loaded for it to what is saved before its response leaves. */
+import type { ServerResponse } from 'node:http'
+import type { SettlingVisit } from '../../adapters/held-response.ts'
+import type { Settled } from '../../core/visit.ts'
+import * as channels from '../../telemetry/channels.ts'
+import { isFailure, type Callback } from './answered.ts'
+import { forgottenCookie, type Cookie } from './cookie.ts'
+import { thisMoment, type Endings, type Moment } from './endings.ts'
+import { appendCookie } from './head-hook.ts'
+import type { Keeper } from './keeper.ts'
+import { newCookie, type Settings } from './options.ts'
+import { isSecure, type Next, type SessionRequest } from './request.ts'
+import { Session } from './session.ts'
+import { signed, type Secret } from './signature.ts'
+import { askStore } from './store-call.ts'
+import type { Touches } from './touches.ts'
+
+/** What all requests of one middleware share. */
+export interface Shared {
+  readonly settings: Settings
+  readonly endings: Endings
+  readonly touches: Touches
+  /** Says once why a cookie was not sent. */
+  readonly warnOfTransport: (request: SessionRequest) => void
+}
+
+export interface Exchanged {
+  readonly request: SessionRequest
+  readonly response: ServerResponse
+  readonly next: Next
+  readonly secret: Secret
+}
+
+/** A session as it was at some time. */
+interface Snapshot {
+  readonly id: string
+  readonly content: string
+}
+
+type Due = 'destroy' | 'save' | 'touch' | undefined
+
+const NOTHING_TO_SEND: Settled = Object.freeze({ cookies: Object.freeze([]) })
+
+export class Exchange implements SettlingVisit, Keeper {
+  readonly personal = false
+  readonly #shared: Shared
+  readonly #settings: Settings
+  readonly #exchanged: Exchanged
+  /** The id of the cookie that came. */
+  readonly #cookieId: string | undefined
+  /** The session as the request began with it. */
+  #original: Snapshot | undefined
+  #saved: Snapshot | undefined
+  /** When the request's present session was asked for, or made. */
+  #since: Moment
+  #touched = false
+  /** Whether what was due at the first byte is done; what is due later is a change that came later. */
+  #looked = false
+  #settling = false
+  /** The cookie of a session that was ended here. */
+  #ended: Cookie | undefined
+  /** Calls of `req.session.save()` that the store has not answered yet, and who waits for them. */
+  #saving = 0
+  #whenSaved: (() => void)[] = []
+
+  /** `since`: before the session was asked for. */
+  constructor(shared: Shared, exchanged: Exchanged, cookieId: string | undefined, since: Moment) {
+    this.#shared = shared
+    this.#settings = shared.settings
+    this.#exchanged = exchanged
+    this.#cookieId = cookieId
+    this.#since = since
+  }
+
+  /** Takes the present session of the request for what it began with. `stored`: so it is in the store. */
+  begin(stored: boolean): void {
+    this.#original = snapshotOf(this.#exchanged.request.session as Session)
+    if (stored && !this.#settings.resave) this.#saved = this.#original
+  }
+
+  generate(request: SessionRequest): void {
+    generate(this.#settings, request)
+    this.#since = thisMoment()
+  }
+
+  save(session: Session, done: Callback): void {
+    this.#saving++
+    this.#set(session, (error) => {
+      this.#saving--
+      // The application was told; a response that may not leave unsaved tries once more.
+      if (isFailure(error) && this.#settings.refuses) this.#saved = undefined
+      if (this.#saving === 0) for (const resolve of this.#whenSaved.splice(0)) resolve()
+      done(error)
+    })
+  }
+
+  ending(session: Session): void {
+    this.#ended = session.cookie
+  }
+
+  /** The head is about to be written: now it is decided about the cookie. */
+  atHead(): void {
+    const { request } = this.#exchanged
+    const { session } = request
+    if (!session) return this.#clearCookie()
+    if (!this.#sendsCookie(session)) return
+    if (session.cookie.secure && !isSecure(request, this.#settings.proxy)) return this.#shared.warnOfTransport(request)
+    this.#touch(session)
+    this.#appendCookie(session.cookie, signed(request.sessionID as string, this.#exchanged.secret))
+  }
+
+  /**
+   * The application ends its response, whose head has left already: what it has changed since is saved before the rest
+   * leaves. `undefined`: there is nothing to wait for. `held`: whether what is due at the first byte is waited for elsewhere.
+   */
+  atEnd(held: boolean): Promise<void> | undefined {
+    const { response } = this.#exchanged
+    if (held && (!response.headersSent || this.#settling)) return undefined
+    return this.unsettled ? this.#settle().catch(this.#afterwards) : undefined
+  }
+
+  get unsettled(): boolean {
+    try {
+      return this.#saving > 0 || this.#due() !== undefined
+    } catch {
+      // What cannot be compared cannot be saved either, which the attempt to do so reports.
+      return true
+    }
+  }
+
+  pass(): void {
+    this.#looked = true
+  }
+
+  async settle(): Promise<Settled> {
+    this.#settling = true
+    try {
+      await this.#handlerIsDone()
+      await this.#settle()
+    } catch (error) {
+      if (this.#settings.refuses) throw error
+      this.#afterwards(error)
+    } finally {
+      this.#settling = false
+    }
+    return NOTHING_TO_SEND
+  }
+
+  farewell(): readonly string[] {
+    return []
+  }
+
+  finish(): void {}
+
+  async #settle(): Promise<void> {
+    do {
+      if (this.#saving > 0) await new Promise<void>((resolve) => this.#whenSaved.push(resolve))
+      const due = this.#due()
+      this.#looked = true
+      if (due !== undefined) await this.#carryOut(due)
+    } while (this.unsettled)
+  }
+
+  /** A handler that writes its response in one go is let finish, so that its session is saved once; one that streams is not waited for. */
+  async #handlerIsDone(): Promise<void> {
+    await Promise.resolve()
+    if (!this.#exchanged.response.writableEnded) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  #due(): Due {
+    const { session, sessionID } = this.#exchanged.request
+    if (!session) return this.#settings.destroysUnset && sessionID && !this.#looked ? 'destroy' : undefined
+    if (typeof sessionID !== 'string' || this.#isOver()) return undefined
+    if (this.#isToBeSaved(session)) return 'save'
+    const { store } = this.#settings
+    return this.#cookieId === sessionID && store.touch !== undefined && !this.#looked ? 'touch' : undefined
+  }
+
+  #carryOut(due: 'destroy' | 'save' | 'touch'): Promise<void> {
+    const { request } = this.#exchanged
+    const session = request.session as Session
+    const id = request.sessionID as string
+    return new Promise<void>((resolve, reject) => {
+      const done: Callback = (error) => (isFailure(error) ? reject(error) : resolve())
+      if (due === 'destroy') return this.#ask(due, (answer) => this.#settings.store.destroy(id, answer), done)
+      this.#touch(session)
+      if (due === 'save') this.#set(session, done)
+      else this.#touchStore(id, session, done)
+    })
+  }
+
+  /** Saves, and remembers so at once: whether it succeeds is for the store to say, and not tried again. */
+  #set(session: Session, done: Callback): void {
+    this.#saved = snapshotOf(session)
+    if (this.#shared.endings.since(session.id, this.#since)) {
+      channels.dropped.publish({ handle: undefined, reason: 'ended' })
+      return done()
+    }
+    this.#shared.touches.note(session.id)
+    this.#ask('set', (answer) => this.#settings.store.set(session.id, session, answer), done)
+  }
+
+  #touchStore(id: string, session: Session, done: Callback): void {
+    if (!this.#shared.touches.due(id)) return done()
+    this.#shared.touches.note(id)
+    this.#ask('touch', (answer) => this.#settings.store.touch?.(id, session, answer), done)
+  }
+
+  #ask(operation: string, run: (done: Callback) => unknown, done: Callback): void {
+    const { store, storeDeadline } = this.#settings
+    askStore(store, { operation, deadline: storeDeadline }, run, done)
+  }
+
+  /** Moves the session's own end, once. */
+  #touch(session: Session): void {
+    if (this.#touched) return
+    this.#touched = true
+    session.touch()
+  }
+
+  /** Whether the session that was loaded has been ended since, by another request of this process. */
+  #isOver(): boolean {
+    const { sessionID } = this.#exchanged.request
+    return this.#shared.endings.since(sessionID as string, this.#since)
+  }
+
+  #isToBeSaved(session: Session): boolean {
+    const isNew = this.#cookieId !== this.#exchanged.request.sessionID
+    if (!this.#settings.saveUninitialized && this.#saved === undefined && isNew) return this.#isModified(session)
+    return !isSame(this.#saved, session)
+  }
+
+  #isModified(session: Session): boolean {
+    return !isSame(this.#original, session)
+  }
+
+  #sendsCookie(session: Session): boolean {
+    const { sessionID } = this.#exchanged.request
+    const { saveUninitialized, rolling } = this.#settings
+    if (typeof sessionID !== 'string' || this.#isOver()) return false
+    if (this.#cookieId !== sessionID) return saveUninitialized || this.#isModified(session)
+    return rolling || (isGiven(session.cookie.expires) && this.#isModified(session))
+  }
+
+  /** The browser forgets the cookie of a session that was ended, if it sent one. */
+  #clearCookie(): void {
+    const { request } = this.#exchanged
+    const ended = this.#ended ?? (this.#settings.destroysUnset ? newCookie(this.#settings, request) : undefined)
+    if (ended === undefined || this.#cookieId === undefined) return
+    if (ended.secure && !isSecure(request, this.#settings.proxy)) return
+    this.#appendCookie(forgottenCookie(ended), '')
+  }
+
+  #appendCookie(cookie: Cookie, value: string): void {
+    try {
+      appendCookie(this.#exchanged.response, cookie.serialize(this.#settings.name, value))
+    } catch (error) {
+      this.#afterwards(error)
+    }
+  }
+
+  /** Hands an error on when the response has left. */
+  readonly #afterwards = (error: unknown): void => {
+    const { response, next } = this.#exchanged
+    const hand = (): void => {
+      setImmediate(next, error)
+    }
+    if (response.writableFinished || response.destroyed) return hand()
+    let handed = false
+    for (const event of ['finish', 'close']) {
+      response.once(event, () => {
+        if (!handed) hand()
+        handed = true
+      })
+    }
+  }
+}
+
+/** Makes the request a new session. */
+export function generate(settings: Settings, request: SessionRequest): void {
+  request.sessionID = settings.genid(request)
+  request.session = new Session(request)
+  request.session.cookie = newCookie(settings, request)
+}
+
+function snapshotOf(session: Session): Snapshot {
+  return { id: session.id, content: contentOf(session) }
+}
+
+function isSame(snapshot: Snapshot | undefined, session: Session): boolean {
+  return snapshot !== undefined && snapshot.id === session.id && snapshot.content === contentOf(session)
+}
+
+/** What counts as the session's content: all but its own cookie. */
+function contentOf({ cookie: _cookie, ...content }: Session): string {
+  return JSON.stringify(content)
+}
+
+function isGiven(expires: unknown): boolean {
+  return expires !== null && expires !== undefined
+}

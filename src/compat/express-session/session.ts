@@ -1,0 +1,119 @@
+/** `req.session`: the application's values, the cookie, and what can be done with a session. */
+import { answered, isFailure, type Callback } from './answered.ts'
+import { callable } from './callable.ts'
+import { Cookie, type CookieOptions } from './cookie.ts'
+import { keeperOf } from './keeper.ts'
+import type { SessionRequest } from './request.ts'
+import type { SessionData, SessionStore } from './store-contract.ts'
+
+class RequestSession {
+  declare readonly req: SessionRequest
+  declare readonly id: string
+  declare cookie: Cookie;
+  [member: string]: unknown
+
+  /** What has the name of a member of every session is not taken from `data`. */
+  constructor(request: SessionRequest, data?: Partial<SessionData> | null) {
+    Object.defineProperty(this, 'req', { value: request })
+    Object.defineProperty(this, 'id', { value: request.sessionID })
+    if (typeof data !== 'object' || data === null) return
+    for (const member in data) if (!(member in this)) this[member] = data[member]
+  }
+
+  /** Sets the session's life back to its full length, here; the store hears of it at the end of the response. */
+  touch(): this {
+    return this.resetMaxAge()
+  }
+
+  resetMaxAge(): this {
+    this.cookie.maxAge = this.cookie.originalMaxAge
+    return this
+  }
+
+  /** Saves now, and not again at the end of the response if nothing changes until then. */
+  save(callback?: Callback): this | Promise<void> {
+    return answered<this, void>(this, callback, (done) => {
+      const keeper = keeperOf(this.req)
+      if (keeper === undefined) storeOf(this).set(this.id, this, done)
+      else keeper.save(this, done)
+    })
+  }
+
+  /** Reads the session anew, into a new `req.session`. */
+  reload(callback?: Callback): this | Promise<void> {
+    const { req, id } = this
+    return answered<this, void>(this, callback, (done) => {
+      const store = storeOf(this)
+      store.get(id, (error, data) => {
+        if (isFailure(error)) return done(error)
+        if (data === undefined || data === null) return done(new Error('failed to load session'))
+        createSessionIn(store, req, data)
+        done()
+      })
+    })
+  }
+
+  /** Ends the session: it is gone from the request at once. */
+  destroy(callback?: Callback): this | Promise<void> {
+    delete this.req.session
+    keeperOf(this.req)?.ending(this)
+    return answered<this, void>(this, callback, (done) => storeOf(this).destroy(this.id, done))
+  }
+
+  /** Ends the session, and begins an empty one under a new id. */
+  regenerate(callback?: Callback): this | Promise<void> {
+    return answered<this, void>(this, callback, (done) => regenerateIn(storeOf(this), this.req, done))
+  }
+}
+
+function storeOf({ req }: RequestSession): SessionStore {
+  return req.sessionStore as SessionStore
+}
+
+Object.defineProperty(RequestSession, 'name', { value: 'Session' })
+
+export type Session = RequestSession
+export const Session: typeof RequestSession = callable(RequestSession)
+
+/** Makes of what a store answered the request's session. */
+export function createSession(request: SessionRequest, data: SessionData): Session {
+  // Not taken apart in one step: applications know the message of this one, for a record without a cookie.
+  const expires = data.cookie.expires
+  const originalMaxAge = data.cookie.originalMaxAge
+  const cookie = new Cookie(data.cookie)
+  if (typeof expires === 'string') cookie.expires = new Date(expires)
+  cookie.originalMaxAge = originalMaxAge
+  data.cookie = cookie as unknown as CookieOptions
+  return (request.session = new Session(request, data))
+}
+
+/** Ends the request's session, and makes it a new one, whatever became of the old. */
+export function regenerate(store: SessionStore, request: SessionRequest, done: Callback): void {
+  store.destroy(request.sessionID as string, (error) => {
+    store.generate?.(request)
+    done(error)
+  })
+}
+
+/** As the store does it, else as the base class does. */
+function regenerateIn(store: SessionStore, request: SessionRequest, done: Callback): void {
+  if (store.regenerate === undefined) regenerate(store, request, done)
+  else store.regenerate(request, done)
+}
+
+/** The request's session, made as the store makes it where it has a way of its own. */
+export function createSessionIn(store: SessionStore, request: SessionRequest, data: SessionData): Session {
+  return store.createSession === undefined || isInherited(store)
+    ? createSession(request, data)
+    : store.createSession(request, data)
+}
+
+/**
+ * Whether a store makes sessions as the base class does, ours or that of express-session itself: its sessions would lack
+ * what ours have. A base class is what has all three of these.
+ */
+function isInherited(store: SessionStore): boolean {
+  let owner: object | null = store
+  while (owner !== null && !Object.hasOwn(owner, 'createSession')) owner = Object.getPrototypeOf(owner) as object | null
+  return owner !== null && Object.hasOwn(owner, 'load') && Object.hasOwn(owner, 'regenerate')
+}

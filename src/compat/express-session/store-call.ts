@@ -1,0 +1,46 @@
+/** Calls to a store: each answers once, within a time, and a failure is told of. */
+import { StoreUnavailableError } from '../../errors.ts'
+import * as channels from '../../telemetry/channels.ts'
+import { isFailure, type Callback } from './answered.ts'
+import type { SessionStore } from './store-contract.ts'
+
+/** Calls `run` with a callback that passes on the first answer; after `deadline` milliseconds there is an error instead. */
+export function askStore<Value>(
+  store: SessionStore,
+  { operation, deadline }: { readonly operation: string; readonly deadline: number },
+  run: (done: Callback<Value>) => unknown,
+  callback: Callback<Value>,
+): void {
+  let late: NodeJS.Timeout | undefined
+  let answered = false
+  const done: Callback<Value> = (error, value) => {
+    if (answered) return
+    answered = true
+    clearTimeout(late)
+    if (isFailure(error) && channels.store.hasSubscribers)
+      channels.store.publish({ store: nameOf(store), operation, error })
+    callback(error, value)
+  }
+  try {
+    run(done)
+  } catch (error) {
+    // What the callback of a synchronous store throws is not the store's.
+    if (answered) throw error
+    done(error)
+  }
+  if (!answered && Number.isFinite(deadline))
+    late = setTimeout(() => done(tooLate(store, operation, deadline)), deadline)
+}
+
+function tooLate(store: SessionStore, operation: string, deadline: number): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `The session store (${nameOf(store)}) did not answer ${operation} within ${deadline} ms (storeDeadline).`,
+    { applied: 'unknown' },
+  )
+}
+
+/** What logs and events call the store. */
+export function nameOf(store: SessionStore): string {
+  const { constructor } = store as { constructor?: { name?: unknown } }
+  return typeof constructor?.name === 'string' ? constructor.name : 'store'
+}

@@ -1,0 +1,24 @@
+/** What a store is asked for, and what it answers: with callbacks, the error first. */
+import type { Callback } from './answered.ts'
+import type { CookieOptions } from './cookie.ts'
+import type { SessionRequest } from './request.ts'
+import type { Session } from './session.ts'
+
+/** A session as a store keeps it: the application's values, and the cookie, whose `expires` may have become text. */
+export interface SessionData {
+  cookie: CookieOptions
+  [member: string]: unknown
+}
+
+/** What any store has, ours or others'. Its methods are called on it at the moment of use, for they are replaced at times. */
+export interface SessionStore {
+  get(id: string, callback: Callback<SessionData | null | undefined>): unknown
+  set(id: string, session: Session, callback: Callback): unknown
+  destroy(id: string, callback?: Callback): unknown
+  touch?(id: string, session: Session, callback: Callback): unknown
+  /** Given by the middleware. */
+  generate?(request: SessionRequest): void
+  regenerate?(request: SessionRequest, callback: Callback): unknown
+  createSession?(request: SessionRequest, data: SessionData): Session
+  on?(event: string, listener: () => void): unknown
+}

@@ -1,0 +1,23 @@
+import express from 'express'
+import session, { MemoryStore, Store, type SessionData, type SessionOptions } from 'holdfast/express-session'
+
+declare module 'express-session' {
+  interface SessionData {
+    user?: string
+  }
+}
+
+const options: SessionOptions = { secret: 'x', storeDeadline: 5_000 }
+const store: Store = new MemoryStore()
+const more: session.SessionOptions = options
+const data: Partial<SessionData> = { user: 'ada' }
+const app = express()
+app.use(session({ ...more, store, resave: false, saveUninitialized: false }))
+app.get('/', async (req, res) => {
+  req.session.user = data.user
+  const done: Promise<void> = req.session.destroy()
+  await done
+  req.session.regenerate((error: unknown) => res.send(String(error)))
+})
+// @ts-expect-error -- this is not declared
+app.get('/', (req) => req.session.stranger)

@@ -1,6 +1,7 @@
 /**
  * Taking a cycle for its final step: one conditional write, which only one of all servers gets through, and which a
- * replica confirms where there is one. Where that fails nothing has been run, and the cycle is let go.
+ * replica confirms where there is one. Where that fails nothing has been run, and the cycle is let go: as it was before, in
+ * doubt where it was taken from a server that may have run it.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -24,6 +25,7 @@ import type { Place, Stored } from './place.ts'
 /** A claim that is ours, with the record as it stands since. */
 export interface Held extends Stored {
   readonly claim: Claim
+  readonly from: From
 }
 
 /** What a claim met: it is ours now, or what stands there (`undefined`: nothing yet). */
@@ -43,7 +45,7 @@ export async function take<State>(place: Place<State>, from: From = UNCLAIMED): 
   const answer = await claimed(place, from, claim)
   if (!answer.done) return { theirs: place.read(answer.found) }
   if (!answer.durable) {
-    await freed(place, claim)
+    await freed(place, { claim, from })
     throw new StoreUnavailableError(
       `No replica confirmed the claim on a cycle (${settings.kind}), so its final step was not run. Try again.`,
       { handle: place.realm.handle },
@@ -51,18 +53,18 @@ export async function take<State>(place: Place<State>, from: From = UNCLAIMED): 
   }
   try {
     const stored = place.read(answer.record)
-    if (stored !== undefined) return { ours: { ...stored, claim } }
+    if (stored !== undefined) return { ours: { ...stored, claim, from } }
   } catch (error) {
     // What cannot be read is left as it was.
-    await freed(place, claim)
+    await freed(place, { claim, from })
     throw error
   }
   return { theirs: undefined }
 }
 
 /** Gives a cycle back whose final step was not begun. Answers whether it was still ours to give. */
-export async function letGo<State>(place: Place<State>, claim: Claim): Promise<boolean> {
-  return (await release(place, claim)).done
+export async function letGo<State>(place: Place<State>, held: Held): Promise<boolean> {
+  return (await release(place, held)).done
 }
 
 async function claimed<State>(place: Place<State>, from: From, claim: Claim): Promise<Patched> {
@@ -79,7 +81,7 @@ async function claimed<State>(place: Place<State>, from: From, claim: Claim): Pr
     const written = writeClaim({ phase: 'running', claim }, place.version())
     return await place.patch(expectStamp('running', claim), written, 'replicated')
   } catch (error) {
-    letGoSoon(place, claim)
+    letGoSoon(place, { claim, from })
     throw error
   }
 }
@@ -107,32 +109,39 @@ async function sent<State>(place: Place<State>, from: From, claim: Claim): Promi
   return { done: false, found }
 }
 
+/** A claim that nothing is run under, with what it was taken from. */
+type Vain = Pick<Held, 'claim' | 'from'>
+
 /** At once, or in the background; never fails. */
-async function freed<State>(place: Place<State>, claim: Claim): Promise<void> {
-  await release(place, claim).catch(() => letGoSoon(place, claim))
+async function freed<State>(place: Place<State>, vain: Vain): Promise<void> {
+  await release(place, vain).catch(() => letGoSoon(place, vain))
 }
 
-async function release<State>(place: Place<State>, claim: Claim): Promise<Patched> {
-  return place.patch(expectStamp('running', claim), writeClaim(UNCLAIMED, place.version()))
+async function release<State>(place: Place<State>, { claim, from }: Vain): Promise<Patched> {
+  // What somebody else may have run stays in doubt: nobody has learned anything about it. And its claimer may record it yet.
+  const before = from.phase === 'open' ? UNCLAIMED : ({ phase: 'in-doubt', claim: from.claim } as const)
+  return place.patch(expectStamp('running', claim), writeClaim(before, place.version()))
 }
 
 /** For as long as the claim would hold: it may still be on its way. Nobody waits for this. */
-function letGoSoon<State>(place: Place<State>, claim: Claim): void {
+function letGoSoon<State>(place: Place<State>, vain: Vain): void {
   const attempt = async (): Promise<void> => {
     let wait = AGAIN_FIRST
-    while (place.realm.now() < claim.deadline) {
+    while (place.realm.now() < vain.claim.deadline) {
       await pause(wait, undefined, { ref: false })
       wait = Math.min(2 * wait, AGAIN_MOST)
-      const answer = await release(place, claim).catch(() => undefined)
-      if (answer !== undefined && (answer.done || !isFree(answer.found))) return
+      const answer = await release(place, vain).catch(() => undefined)
+      if (answer !== undefined && (answer.done || !stands(vain.from, answer.found))) return
     }
   }
   void attempt()
 }
 
-/** Whether a claim that is on its way could still go through. */
-function isFree(found: RecordBytes | undefined): boolean {
-  return found === undefined || headOf(found)?.phase === 'open'
+/** Whether what a claim is taken from is there still, so that one on its way could go through. */
+function stands({ phase, claim }: From, found: RecordBytes | undefined): boolean {
+  if (found === undefined) return phase === 'open'
+  const head = headOf(found)
+  return head?.phase === phase && head.claim.stamp.equals(claim.stamp)
 }
 
 function isOurs(found: RecordBytes | undefined, { stamp }: Claim): boolean {

@@ -104,8 +104,8 @@ export class Finishing<State, Result> {
    * This process was stopped, or the store slow, for so long that others may take the cycle to be in doubt. Nothing has
    * been run; but where somebody was told of the doubt already, nothing is run any more.
    */
-  async #overslept({ claim }: Held): Promise<Claimed> {
-    return (await letGo(this.#place, claim)) ? take(this.#place) : { theirs: await this.#place.load() }
+  async #overslept(held: Held): Promise<Claimed> {
+    return (await letGo(this.#place, held)) ? take(this.#place) : { theirs: await this.#place.load() }
   }
 
   /** The end comes after the last step, where steps are declared. */

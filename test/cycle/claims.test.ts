@@ -5,6 +5,7 @@ import { StoreUnavailableError } from 'holdfast'
 import { defineCycle, type CycleError, type FinalStep } from 'holdfast/cycle'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
+import type { Patched } from '../../src/core/store.ts'
 import { Browser } from '../support/core-browser.ts'
 import { around, gate, pause } from '../support/paused-store.ts'
 import { codeOf, failOnce, openWorld, type World } from './world.ts'
@@ -250,6 +251,22 @@ describe('a server that is stopped for longer than its lease, and goes on', () =
     expect(await world.time.settle(submit(1, token, () => 8))).toEqual({ result: 7, repeated: true })
   })
 
+  it('I11: within the step, and then says that nothing happened: the doubt is over for everybody', async () => {
+    const token = await begun()
+    const stopped = gate()
+    const first = submit(0, token, async ({ reopen }) => {
+      await stopped.passed
+      throw reopen('declined')
+    })
+    await world.time.pass(1)
+    world.faulty[0]!.faults = { fail: (asked) => (asked === 'patch' ? 'refuse' : undefined) }
+    await world.time.pass(LEASE + 1_500)
+    expect(await codeOf(world.time.settle(submit(1, token, () => 8)))).toBe('ERR_CYCLE_IN_DOUBT')
+    stopped.open()
+    expect(await codeOf(world.time.settle(first))).toBe('ERR_CYCLE_REOPENED')
+    expect(await world.time.settle(submit(1, token, () => 8))).toEqual({ result: 8, repeated: false })
+  })
+
   it('does not take the outcome from the one who ran it again, where that is asked for', async () => {
     const token = await begun(again)
     const [stopped, second] = [gate(), gate()]
@@ -343,6 +360,64 @@ describe('a server that died with the claim', () => {
     const token = await died(again)
     await world.time.pass(LEASE + 1_100)
     expect(await world.time.settle(submit(1, token, () => 2, again))).toEqual({ result: 2, repeated: false })
+  })
+})
+
+describe('a server that takes a cycle over from one that gives no sign, and then runs nothing', () => {
+  /** Its claim counts, and it does not get to know that it does. */
+  const lost = (): void => {
+    let claims = 0
+    const fail = (asked: string): 'lose' | undefined => (asked === 'patch' && ++claims > 1 ? 'lose' : undefined)
+    world.faulty[1]!.faults = { fail }
+  }
+  /** Its claim counts on the primary. */
+  const unconfirmed = (): void => {
+    const remove = around(world.store, 'patch', async (call) => {
+      const patched = (await call()) as Patched
+      if (!patched.done) return patched
+      remove()
+      return { ...patched, durable: false }
+    })
+  }
+  const faults = [
+    ['no answer to its claim', lost],
+    ['no replica', unconfirmed],
+  ] as const
+
+  /** A cycle whose first claim has run out, with a second one that was in vain. */
+  async function takenOver(run: Run, fault: () => void): Promise<{ token: string; first: Promise<unknown> }> {
+    const token = await begun(again)
+    const first = submit(0, token, run, again)
+    await world.time.pass(1)
+    world.faulty[0]!.faults = { fail: (asked) => (asked === 'patch' ? 'refuse' : undefined) }
+    await world.time.pass(LEASE + 1_100)
+    fault()
+    const second = submit(1, token, () => 2, again)
+    await expect(world.time.settle(second)).rejects.toBeInstanceOf(StoreUnavailableError)
+    for (const one of world.faulty) one.faults = {}
+    await world.time.pass(500)
+    return { token, first }
+  }
+
+  it.each(faults)('I11: leaves the doubt, which nothing has resolved (%s)', async (_, fault) => {
+    const { token } = await takenOver(() => new Promise(() => undefined), fault)
+    const at = world.servers[1]!
+    expect(await codeOf(browser.visit(at, (session) => again.abandon(session, token)))).toBe('ERR_CYCLE_IN_DOUBT')
+    const step = browser.visit(at, (session) => again.step(session, token, () => ({ amount: 6 })))
+    expect(await codeOf(step)).toBe('ERR_CYCLE_IN_DOUBT')
+    expect(await world.time.settle(submit(1, token, () => 3, again))).toEqual({ result: 3, repeated: false })
+  })
+
+  it.each(faults)('leaves it to the first one to record its outcome (%s)', async (_, fault) => {
+    const stopped = gate()
+    const run: Run = async () => {
+      await stopped.passed
+      return 1
+    }
+    const { token, first } = await takenOver(run, fault)
+    stopped.open()
+    expect(await world.time.settle(first)).toEqual({ result: 1, repeated: false })
+    expect(await world.time.settle(submit(1, token, () => 3, again))).toEqual({ result: 1, repeated: true })
   })
 })
 

@@ -2,14 +2,15 @@
  * A whole deployment in virtual time: visitors with tabs, servers that die and stand still, a store whose calls are slow,
  * overtake each other and lose answers. Everything random comes from one seed, so that a run can be made again.
  */
-import { defineCycle, type CycleKind } from 'holdfast/cycle'
+import { defineCycle, type CycleKind, type FinalStep } from 'holdfast/cycle'
 
+import type { RandomSource } from '../../src/core/random.ts'
 import type { Manager } from '../../src/core/sessions.ts'
 import type { Store } from '../../src/core/store.ts'
 import { StoreUnavailableError } from '../../src/errors.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import type { Session } from '../../src/types.ts'
-import { Browser, server, type TestData } from '../support/core-browser.ts'
+import { Browser, SECRET, server, type TestData } from '../support/core-browser.ts'
 import { VirtualTime } from '../support/virtual-time.ts'
 
 /** What visitors and fate do, one after the other; none waits for the one before. `after`: milliseconds since that. */
@@ -58,16 +59,30 @@ interface Known {
   abandoned: boolean
 }
 
-/** A final step that did something. */
-export interface Effect {
-  readonly key: string
-  readonly result: number
-  readonly threw: boolean
-  readonly server: number
+/** A final step that was begun. */
+export interface Run {
   readonly cycle: Known
   readonly by: number
+  readonly server: number
   readonly begunAt: number
+  /** What it was given. */
+  readonly key: string
   readonly state: Order | undefined
+  /** What the visitor knew when it began. */
+  readonly stepsTaken: readonly string[]
+  readonly abandoned: boolean
+  /** Whether it has said that nothing happened. */
+  reopened: boolean
+  /** When its submission was answered; `Infinity`: not yet. */
+  answeredAt: number
+}
+
+/** What a final step did. */
+export interface Effect {
+  readonly run: Run
+  readonly cycle: Known
+  readonly result: number
+  readonly threw: boolean
 }
 
 /** A submission of a final step, with what was answered. */
@@ -85,6 +100,8 @@ export interface Submission {
 
 /** What came out: for the rules that must hold. */
 export interface Story {
+  /** In the order in which they began. */
+  readonly runs: readonly Run[]
   readonly effects: readonly Effect[]
   readonly submissions: readonly Submission[]
   readonly cycles: readonly Known[]
@@ -109,16 +126,22 @@ const VISITORS = 3
 /** By then whatever was on its way has arrived, and every claim has run out. */
 const QUIET = 60_000
 
+interface Surroundings {
+  readonly skew: number
+  readonly noise: Noise
+  readonly random: RandomSource
+}
+
 class SimulatedServer {
   readonly number: number
   readonly manager: Manager<TestData>
   dead = false
   #standsStill: Promise<void> = Promise.resolve()
 
-  constructor(number: number, store: Store, time: VirtualTime, { skew, noise }: { skew: number; noise: Noise }) {
+  constructor(number: number, store: Store, time: VirtualTime, { skew, noise, random }: Surroundings) {
     this.number = number
     const clock = { now: () => time.now + skew, forward: () => undefined }
-    this.manager = server(noisyStore(store, this, noise), clock, { idleTimeout: '5m' })
+    this.manager = server(noisyStore(store, this, noise), clock, { idleTimeout: '5m' }, SECRET, random)
   }
 
   stop(ms: number): void {
@@ -204,6 +227,7 @@ class Simulation {
   readonly #time: VirtualTime
   readonly #plan: Plan
   readonly #noise: Noise
+  readonly #random: RandomSource
   readonly #store: Store
   readonly #kind: CycleKind<Order | undefined, number>
   readonly #servers: SimulatedServer[]
@@ -213,6 +237,7 @@ class Simulation {
     sent: 0,
     waiting: 0,
   }))
+  readonly #runs: Run[] = []
   readonly #effects: Effect[] = []
   readonly #submissions: Submission[] = []
   readonly #probes: Submission[] = []
@@ -227,6 +252,7 @@ class Simulation {
     this.#time = time
     this.#plan = plan
     this.#noise = new Noise(seeded(plan.seed), plan.weather)
+    this.#random = bytesOf(seeded(~plan.seed))
     this.#store = memoryStore({ now: () => time.now })
     this.#kind = defineCycle<Order | undefined, number>('order', {
       lease: '3s',
@@ -252,6 +278,7 @@ class Simulation {
     await this.#time.settle(Promise.all(alive.map((one) => one.manager.close())))
     const { deeds, weather, onDoubt } = this.#plan
     return {
+      runs: this.#runs,
       effects: this.#effects,
       submissions: this.#submissions,
       probes: this.#probes,
@@ -265,7 +292,8 @@ class Simulation {
   }
 
   #start(skew: number): SimulatedServer {
-    return new SimulatedServer(this.#started++, this.#store, this.#time, { skew, noise: this.#noise })
+    const surroundings = { skew, noise: this.#noise, random: this.#random }
+    return new SimulatedServer(this.#started++, this.#store, this.#time, surroundings)
   }
 
   #carryOut(deed: Deed): void {
@@ -373,10 +401,10 @@ class Simulation {
 
   async #step(on: SimulatedServer, cycle: Known, visitor: number): Promise<void> {
     const name = `step ${++this.#results}`
-    await this.#request(on, visitor, (session) =>
-      this.#kind.step(session, cycle.token, (state) => ({ steps: [...(state?.steps ?? []), name] })),
-    )
-    cycle.stepsTaken.push(name)
+    await this.#request(on, visitor, async (session) => {
+      await this.#kind.step(session, cycle.token, (state) => ({ steps: [...(state?.steps ?? []), name] }))
+      cycle.stepsTaken.push(name)
+    })
   }
 
   async #load(on: SimulatedServer, cycle: Known, visitor: number): Promise<void> {
@@ -384,7 +412,9 @@ class Simulation {
   }
 
   async #abandon(on: SimulatedServer, cycle: Known, visitor: number): Promise<void> {
-    if (await this.#request(on, visitor, (session) => this.#kind.abandon(session, cycle.token))) cycle.abandoned = true
+    await this.#request(on, visitor, async (session) => {
+      if (await this.#kind.abandon(session, cycle.token)) cycle.abandoned = true
+    })
   }
 
   /** Without an end it is a probe: then all is quiet. */
@@ -402,24 +432,19 @@ class Simulation {
     const foreign =
       visitor !== cycle.visitor || (!Number.isNaN(self) && !Number.isNaN(cycle.self) && self !== cycle.self)
     const begun = this.#time.now
+    let run: Run | undefined
     const answer = await this.#request(on, visitor, (session) =>
-      this.#kind.finish(session, cycle.token, async ({ state, idempotencyKey, reopen }) => {
-        const begunAt = this.#time.now
+      this.#kind.finish(session, cycle.token, async (given) => {
+        run = this.#begun(on, cycle, visitor, given)
         await sleep(takes)
         await on.alive()
-        if (ends === 'reopens') throw reopen('not yet')
+        if (ends === 'reopens') {
+          run.reopened = true
+          throw given.reopen('not yet')
+        }
         const result = ++this.#results
         const threw = ends === 'throws'
-        this.#effects.push({
-          key: idempotencyKey,
-          result,
-          threw,
-          server: on.number,
-          cycle,
-          by: visitor,
-          begunAt,
-          state,
-        })
+        this.#effects.push({ run, cycle, result, threw })
         await sleep(lingers)
         await on.alive()
         if (threw) throw new RangeError('it went wrong')
@@ -427,10 +452,28 @@ class Simulation {
       }),
     ).catch((error: unknown) => ({ error }))
     const answeredAt = this.#time.now
+    if (run !== undefined) run.answeredAt = answeredAt
     const lasted = answeredAt - begun
     const took = takes + lingers
     const submission = { cycle, by: visitor, foreign, server: on.number, takes: took, lasted, answeredAt, answer }
     ;(ends === undefined ? this.#probes : this.#submissions).push(submission)
+  }
+
+  #begun(on: SimulatedServer, cycle: Known, by: number, given: FinalStep<Order | undefined>): Run {
+    const run: Run = {
+      cycle,
+      by,
+      server: on.number,
+      begunAt: this.#time.now,
+      key: given.idempotencyKey,
+      state: given.state,
+      stepsTaken: [...cycle.stepsTaken],
+      abandoned: cycle.abandoned,
+      reopened: false,
+      answeredAt: Number.POSITIVE_INFINITY,
+    }
+    this.#runs.push(run)
+    return run
   }
 }
 
@@ -439,6 +482,10 @@ function sleep(ms: number): Promise<void> {
     if (ms <= 0) resolve()
     else setTimeout(resolve, ms)
   })
+}
+
+function bytesOf(random: () => number): RandomSource {
+  return (size) => Buffer.from(Array.from({ length: size }, () => Math.floor(random() * 256)))
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */

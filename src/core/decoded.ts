@@ -8,8 +8,11 @@ import { Mould } from './mould.ts'
 import type { Selector } from './store.ts'
 
 const PAYLOAD_MOST = 4_096
-/** Bytes of encoded payloads that are kept; decoded they take a few times as much. */
-const BYTES_MOST = 2_097_152
+/** Bytes of what is kept. */
+const BYTES_MOST = 16 * 1024 * 1024
+/** What an entry costs, about: so many times its payload, as data and as a mould of them, and so much besides. */
+const TIMES = 12
+const OVERHEAD = 500
 
 /** A payload with its data. */
 export class Decoded {
@@ -41,7 +44,7 @@ export class DecodedPayloads {
   // What is held by others, too, is to give its room back.
   readonly #entries = new BoundedMap<Selector, Decoded>(
     BYTES_MOST,
-    ({ payload }) => payload.length,
+    ({ payload }) => payload.length * TIMES + OVERHEAD,
     (dropped) => dropped.forget(),
   )
 

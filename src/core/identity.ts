@@ -50,7 +50,7 @@ export class Identity {
   constructor(services: Services, presented: Presented) {
     this.#services = services
     this.#presented = presented
-    const id = presented.ids.visit[0]
+    const id = presented.visitor
     this.#visitor = id === undefined ? undefined : { id, known: true }
     this.detached = presented.unknownKey
     this.#shown = services.lostWrites === undefined ? undefined : new Shown(presented.floors)

@@ -73,7 +73,7 @@ export class Mould {
   }
 }
 
-/** The order of members does not count, nor whether one that is `undefined` is there. */
+/** The order of members does not count. */
 function isAsCast({ keys, members, places }: Place, copies: readonly object[], at: number): boolean {
   const copy = copies[at] as Members & unknown[]
   if ((keys === undefined ? copy : Object.keys(copy)).length !== members.length) return false
@@ -82,7 +82,8 @@ function isAsCast({ keys, members, places }: Place, copies: readonly object[], a
     const place = places[member] as number
     // The very copy that was put there is of its kind still, and is looked at in its turn.
     const was = place < 0 ? members[member] : copies[place]
-    if (value !== was || (value === 0 && !Object.is(value, was))) return false
+    // A member that is `undefined` could have given its place to another.
+    if (value !== was || value === undefined || (value === 0 && !Object.is(value, was))) return false
   }
   return true
 }

@@ -32,6 +32,8 @@ export interface Presented {
   readonly unknownRanks: readonly Rank[]
   /** The one id of a session, where there is one and no doubt. */
   readonly only: GenuineId | undefined
+  /** The visitor's id, where there is one. */
+  readonly visitor: GenuineId | undefined
 }
 
 const NONE: readonly GenuineId[] = []
@@ -57,6 +59,7 @@ class Cookies implements Presented {
   brought: readonly Rank[] = NOTHING_BROUGHT
   unknownRanks: readonly Rank[] = NOTHING_BROUGHT
   only: GenuineId | undefined
+  visitor: GenuineId | undefined
   /** In whole seconds, until when all of it is as good as now: a small integer stands in the object itself. */
   goodUntil = 0
   /** Whether a value came that is neither id nor floor. */
@@ -86,6 +89,7 @@ function readHeader(services: Services, transport: Transport, header: string): C
   }
   const { sid, gid, visit } = cookies.ids
   if (sid.length + gid.length === 1 && !cookies.unknownKey) cookies.only = sid[0] ?? gid[0]
+  cookies.visitor = visit[0]
   const minted = [...sid, ...gid, ...visit].map(({ mintedAt }) => mintedAt)
   cookies.goodUntil = Math.floor((Math.min(...minted) + services.settings.timers.absolute) / 1000)
   return cookies

@@ -55,6 +55,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   }
 
   open(options: Opening = {}): Promise<void> | undefined {
+    if (this.#presented.only !== undefined) return this.#load(options)
     const { sid, gid } = this.#presented.ids
     if (sid.length > 0 || gid.length > 0) return this.#load(options)
     const brought = this.#presented.brought

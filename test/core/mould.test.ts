@@ -3,7 +3,6 @@ import { Mould } from '../../src/core/mould.ts'
 
 const data = () => ({
   name: 'Ada',
-  none: undefined,
   roles: ['admin', 'dev'],
   cart: [{ sku: 'A', n: 2 }, []],
   more: { zero: 0 },
@@ -38,7 +37,7 @@ describe('a copy that a mould casts', () => {
   it.each<[string, (copy: Data) => void]>([
     ['a value', (copy) => void (copy.name = 'Grace')],
     ['a new member', (copy) => void Object.assign(copy, { fresh: 1 })],
-    ['a member less', (copy) => void Reflect.deleteProperty(copy, 'none')],
+    ['a member less', (copy) => void Reflect.deleteProperty(copy, 'name')],
     ['a member renamed', (copy) => void (Reflect.deleteProperty(copy, 'name'), Object.assign(copy, { title: 'Ada' }))],
     ['a longer list', (copy) => void copy.roles.push('ops')],
     ['a list sorted', (copy) => void copy.roles.push(copy.roles.shift()!)],
@@ -62,6 +61,14 @@ describe('there is no mould', () => {
   ])('of %s', (_what, value) => {
     expect(Mould.of(value)).toBeUndefined()
   })
+})
+
+it('no member is taken for another where one was undefined', () => {
+  const mould = Mould.of({ none: undefined })!
+  const copies = mould.cast()
+  Reflect.deleteProperty(copies[0]!, 'none')
+  Object.assign(copies[0]!, { some: 1 })
+  expect(mould.fits(copies)).toBe(false)
 })
 
 it('a member called __proto__ is a member like any other', () => {

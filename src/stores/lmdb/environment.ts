@@ -70,9 +70,8 @@ export class Environment {
     const bytes = this.#bytes(key)
     if (bytes === undefined) return undefined
     const version = this.#tables.lastVersion()
-    const { expires, payload } =
-      kept?.version === version ? kept : this.#kept.keep(selector, key, decodeEntry(bytes, version))
-    return expires > now ? payload : undefined
+    const found = kept?.isOf(version) === true ? kept : this.#kept.keep(selector, key, decodeEntry(bytes, version))
+    return found.isOver(now) ? undefined : found.payload
   }
 
   /** The entry under a key, also an expired one. */

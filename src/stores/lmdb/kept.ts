@@ -10,19 +10,33 @@ const BYTES_MOST = 8 * 1024 * 1024
 /** What an entry costs besides its record, about. */
 const OVERHEAD = 300
 
-/** A class, and flat, so that a look at it is a look at one place in memory. */
+/** More than a small integer takes has a place of its own in memory, and who serves many visitors waits for each of those. */
+const SMALL = 2 ** 31
+
 export class Kept {
   /** The entry's key, which need not be put together again. */
   readonly key: string
-  readonly version: number
-  readonly expires: number
   readonly payload: Uint8Array
+  readonly expires: number
+  readonly #version: number
+  readonly #versions: number
+  readonly #expiresSecond: number
 
   constructor(key: string, { version, expires, payload }: Entry) {
     this.key = key
-    this.version = version
-    this.expires = expires
     this.payload = payload
+    this.expires = expires
+    this.#version = version % SMALL
+    this.#versions = Math.floor(version / SMALL)
+    this.#expiresSecond = Math.floor(expires / 1000)
+  }
+
+  isOf(version: number): boolean {
+    return version % SMALL === this.#version && Math.floor(version / SMALL) === this.#versions
+  }
+
+  isOver(now: number): boolean {
+    return Math.floor(now / 1000) >= this.#expiresSecond && now >= this.expires
   }
 }
 

@@ -26,7 +26,8 @@ export function buildCommonJs() {
   for (const dropIn of dropIns()) {
     compile(`${dropIn}/commonjs.ts`, outputs)
     outputs.set(inOutput(`${dropIn}/types/commonjs.d.ts`), readText(`${dropIn}/types/commonjs.d.ts`))
-    write(`${dropIn}/types/module.d.ts`.replace('src', 'dist'), readText(`${dropIn}/types/module.d.ts`))
+    for (const name of readdirSync(inProject(`${dropIn}/types`)).filter((file) => file !== 'commonjs.d.ts'))
+      write(`${dropIn}/types/${name}`.replace('src', 'dist'), readText(`${dropIn}/types/${name}`))
   }
   // Node goes by the package file that is nearest; the one above says that all are ES modules.
   outputs.set(`${folder}/package.json`, '{ "type": "commonjs" }\n')

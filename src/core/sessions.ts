@@ -46,12 +46,20 @@ export function beginVisit<Data extends object>(
   facts: RequestFacts,
   request: object,
 ): Visit<Data> {
-  if (!(sessions instanceof Manager))
-    throw new OptionsError(
-      'sessions',
-      'This is not what createSessions() answered. Is there a second copy of holdfast in node_modules?',
-    )
-  return (sessions as Manager<Data>).begin(facts, request)
+  return managerOf<Data>(sessions).begin(facts, request)
+}
+
+function managerOf<Data extends object>(sessions: object): Manager<Data> {
+  if (sessions instanceof Manager) return sessions as Manager<Data>
+  throw new OptionsError(
+    'sessions',
+    'This is not what createSessions() answered. Is there a second copy of holdfast in node_modules?',
+  )
+}
+
+/** What a manager works with: for what keeps sessions of another kind in its store. Throws `OptionsError` for what is no manager. */
+export function servicesOf(sessions: object): Services {
+  return Manager.servicesOf(managerOf(sessions))
 }
 
 type Slots<Data extends object> = Record<symbol, Visit<Data> | undefined>
@@ -89,6 +97,11 @@ export class Manager<Data extends object> implements Sessions<Data> {
       revokeUser: (userId) => this.#users.revokeUser(userId),
     }
     this.#start()
+  }
+
+  /** Not a member of a manager: what is logged with one is not to have its keys in it. */
+  static servicesOf(manager: Manager<object>): Services {
+    return manager.#services
   }
 
   begin(facts: RequestFacts, request: object): Visit<Data> {

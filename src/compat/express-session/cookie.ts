@@ -1,5 +1,4 @@
 /** `session.cookie`: how long a session and its cookie live, and how the cookie is sent. */
-import { callable } from './callable.ts'
 import { deprecate } from './deprecation.ts'
 import { serializeCookie, type Attributes } from './set-cookie.ts'
 
@@ -11,7 +10,7 @@ export interface CookieOptions extends Attributes {
   readonly [member: string]: unknown
 }
 
-class SessionCookie {
+export class Cookie {
   path: unknown = '/'
   /** In milliseconds: what the session's life is set back to with each request. */
   declare originalMaxAge: unknown
@@ -29,8 +28,9 @@ class SessionCookie {
     this.httpOnly = true
     if (options === undefined || options === null) return
     if (typeof options !== 'object') throw new TypeError('argument options must be a object')
-    const { data: _computed, ...given } = options
-    Object.assign(this, given)
+    // In the order in which they are given: of two that set the same, the later one counts.
+    const own = this as Record<string, unknown>
+    for (const member of Object.keys(options)) if (member !== 'data') own[member] = options[member]
     if (options.originalMaxAge === undefined) this.originalMaxAge = this.maxAge
   }
 
@@ -82,15 +82,11 @@ class SessionCookie {
 }
 
 for (const member of ['expires', 'maxAge', 'data', 'serialize', 'toJSON'])
-  Object.defineProperty(SessionCookie.prototype, member, { enumerable: true })
-Object.defineProperty(SessionCookie, 'name', { value: 'Cookie' })
-
-export type Cookie = SessionCookie
-export const Cookie: typeof SessionCookie = callable(SessionCookie)
+  Object.defineProperty(Cookie.prototype, member, { enumerable: true })
 
 /** A cookie with another's attributes that makes browsers forget it. */
 export function forgottenCookie(cookie: Cookie): Cookie {
-  const forgotten = new SessionCookie(cookie.data)
+  const forgotten = new Cookie(cookie.data)
   forgotten.expires = new Date(0)
   return forgotten
 }

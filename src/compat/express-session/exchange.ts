@@ -51,6 +51,8 @@ export class Exchange implements SettlingVisit, Keeper {
   /** The session as the request began with it. */
   #original: Snapshot | undefined
   #saved: Snapshot | undefined
+  /** The session as it was when it was last compared. */
+  #present: Snapshot | undefined
   /** When the request's present session was asked for, or made. */
   #since: Moment
   #touched = false
@@ -85,7 +87,7 @@ export class Exchange implements SettlingVisit, Keeper {
 
   save(session: Session, done: Callback): void {
     this.#saving++
-    this.#set(session, (error) => {
+    this.#set(session, snapshotOf(session), (error) => {
       this.#saving--
       // The application was told; a response that may not leave unsaved tries once more.
       if (isFailure(error) && this.#settings.refuses) this.#saved = undefined
@@ -120,8 +122,9 @@ export class Exchange implements SettlingVisit, Keeper {
   }
 
   get unsettled(): boolean {
+    if (this.#saving > 0 || this.#isDueAnyhow()) return true
     try {
-      return this.#saving > 0 || this.#due() !== undefined
+      return this.#due() !== undefined
     } catch {
       // What cannot be compared cannot be saved either, which the attempt to do so reports.
       return true
@@ -135,7 +138,10 @@ export class Exchange implements SettlingVisit, Keeper {
   async settle(): Promise<Settled> {
     this.#settling = true
     try {
-      await this.#handlerIsDone()
+      // A handler that writes its response in one go is let finish, so that its session is saved once.
+      await Promise.resolve()
+      // One that streams is not waited for.
+      if (!this.#exchanged.response.writableEnded) await new Promise((resolve) => setImmediate(resolve))
       await this.#settle()
     } catch (error) {
       if (this.#settings.refuses) throw error
@@ -153,25 +159,31 @@ export class Exchange implements SettlingVisit, Keeper {
   finish(): void {}
 
   async #settle(): Promise<void> {
+    let ended: boolean
     do {
       if (this.#saving > 0) await new Promise<void>((resolve) => this.#whenSaved.push(resolve))
+      ended = this.#exchanged.response.writableEnded
       const due = this.#due()
       this.#looked = true
       if (due !== undefined) await this.#carryOut(due)
-    } while (this.unsettled)
+      // What is changed after the end is changed in vain, as ever.
+    } while (!ended && this.unsettled)
   }
 
-  /** A handler that writes its response in one go is let finish, so that its session is saved once; one that streams is not waited for. */
-  async #handlerIsDone(): Promise<void> {
-    await Promise.resolve()
-    if (!this.#exchanged.response.writableEnded) await new Promise((resolve) => setImmediate(resolve))
+  /** Whether there is something to do whatever the session holds, so that it need not be compared. */
+  #isDueAnyhow(): boolean {
+    const { session, sessionID } = this.#exchanged.request
+    const { resave, store } = this.#settings
+    if (!session || this.#looked || sessionID === undefined || this.#cookieId !== sessionID) return false
+    return (resave || store.touch !== undefined) && !this.#isOver()
   }
 
   #due(): Due {
     const { session, sessionID } = this.#exchanged.request
     if (!session) return this.#settings.destroysUnset && sessionID && !this.#looked ? 'destroy' : undefined
     if (typeof sessionID !== 'string' || this.#isOver()) return undefined
-    if (this.#isToBeSaved(session)) return 'save'
+    this.#present = snapshotOf(session)
+    if (this.#isToBeSaved(this.#present)) return 'save'
     const { store } = this.#settings
     return this.#cookieId === sessionID && store.touch !== undefined && !this.#looked ? 'touch' : undefined
   }
@@ -184,14 +196,14 @@ export class Exchange implements SettlingVisit, Keeper {
       const done: Callback = (error) => (isFailure(error) ? reject(error) : resolve())
       if (due === 'destroy') return this.#ask(due, (answer) => this.#settings.store.destroy(id, answer), done)
       this.#touch(session)
-      if (due === 'save') this.#set(session, done)
+      if (due === 'save') this.#set(session, this.#present ?? snapshotOf(session), done)
       else this.#touchStore(id, session, done)
     })
   }
 
   /** Saves, and remembers so at once: whether it succeeds is for the store to say, and not tried again. */
-  #set(session: Session, done: Callback): void {
-    this.#saved = snapshotOf(session)
+  #set(session: Session, present: Snapshot, done: Callback): void {
+    this.#saved = present
     if (this.#shared.endings.since(session.id, this.#since)) {
       channels.dropped.publish({ handle: undefined, reason: 'ended' })
       return done()
@@ -224,14 +236,14 @@ export class Exchange implements SettlingVisit, Keeper {
     return this.#shared.endings.since(sessionID as string, this.#since)
   }
 
-  #isToBeSaved(session: Session): boolean {
+  #isToBeSaved(present: Snapshot): boolean {
     const isNew = this.#cookieId !== this.#exchanged.request.sessionID
-    if (!this.#settings.saveUninitialized && this.#saved === undefined && isNew) return this.#isModified(session)
-    return !isSame(this.#saved, session)
+    const untouched = !this.#settings.saveUninitialized && this.#saved === undefined && isNew
+    return !isSame(untouched ? this.#original : this.#saved, present)
   }
 
   #isModified(session: Session): boolean {
-    return !isSame(this.#original, session)
+    return !isSame(this.#original, snapshotOf(session))
   }
 
   #sendsCookie(session: Session): boolean {
@@ -287,8 +299,8 @@ function snapshotOf(session: Session): Snapshot {
   return { id: session.id, content: contentOf(session) }
 }
 
-function isSame(snapshot: Snapshot | undefined, session: Session): boolean {
-  return snapshot !== undefined && snapshot.id === session.id && snapshot.content === contentOf(session)
+function isSame(before: Snapshot | undefined, { id, content }: Snapshot): boolean {
+  return before !== undefined && before.id === id && before.content === content
 }
 
 /** What counts as the session's content: all but its own cookie. */

@@ -18,7 +18,7 @@ const KEEPER: unique symbol = Symbol.for('holdfast.express-session.keeper')
 type Kept = SessionRequest & { [KEEPER]?: Keeper }
 
 export function keepBy(request: SessionRequest, keeper: Keeper): void {
-  Object.defineProperty(request, KEEPER, { value: keeper, configurable: true })
+  ;(request as Kept)[KEEPER] = keeper
 }
 
 /** Who keeps the request's session; nobody keeps one that a store loaded outside of a request. */

@@ -1,11 +1,10 @@
 /** Sessions in this process's memory: for development and tests, because they are gone with it, and other servers have not got them. */
 import { answered, type Callback } from './answered.ts'
-import { callable } from './callable.ts'
 import type { Session } from './session.ts'
 import type { SessionData } from './store-contract.ts'
 import { Store } from './store.ts'
 
-class SessionMemory extends Store {
+export class MemoryStore extends Store {
   /** Sessions as JSON, by id. Public, as in express-session: tests look into it. */
   sessions: Record<string, string> = Object.create(null) as Record<string, string>
 
@@ -45,11 +44,6 @@ class SessionMemory extends Store {
     return later(callback, undefined)
   }
 }
-
-Object.defineProperty(SessionMemory, 'name', { value: 'MemoryStore' })
-
-export type MemoryStore = SessionMemory
-export const MemoryStore: typeof SessionMemory = callable(SessionMemory)
 
 function later<Value>(callback: Callback<Value> | undefined, value: Value): unknown {
   return answered(undefined, callback, (done) => setImmediate(done, null, value))

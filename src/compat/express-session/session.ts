@@ -1,12 +1,11 @@
 /** `req.session`: the application's values, the cookie, and what can be done with a session. */
 import { answered, isFailure, type Callback } from './answered.ts'
-import { callable } from './callable.ts'
 import { Cookie, type CookieOptions } from './cookie.ts'
 import { keeperOf } from './keeper.ts'
 import type { SessionRequest } from './request.ts'
 import type { SessionData, SessionStore } from './store-contract.ts'
 
-class RequestSession {
+export class Session {
   declare readonly req: SessionRequest
   declare readonly id: string
   declare cookie: Cookie;
@@ -66,14 +65,9 @@ class RequestSession {
   }
 }
 
-function storeOf({ req }: RequestSession): SessionStore {
+function storeOf({ req }: Session): SessionStore {
   return req.sessionStore as SessionStore
 }
-
-Object.defineProperty(RequestSession, 'name', { value: 'Session' })
-
-export type Session = RequestSession
-export const Session: typeof RequestSession = callable(RequestSession)
 
 /** Makes of what a store answered the request's session. */
 export function createSession(request: SessionRequest, data: SessionData): Session {

@@ -1,13 +1,12 @@
 /** Stores, as express-session knows them: with callbacks, and with a base class that knows sessions. */
 import { EventEmitter } from 'node:events'
 import { answered, isFailure, type Callback } from './answered.ts'
-import { callable } from './callable.ts'
 import type { SessionRequest } from './request.ts'
 import { createSession, regenerate, type Session } from './session.ts'
 import type { SessionData } from './store-contract.ts'
 
 /** The base class of stores. A store is one too without it, if it has the methods. */
-abstract class BaseStore extends EventEmitter {
+export abstract class Store extends EventEmitter {
   abstract get(id: string, callback?: Callback<SessionData | null | undefined>): unknown
   abstract set(id: string, session: Session, callback?: Callback): unknown
   abstract destroy(id: string, callback?: Callback): unknown
@@ -37,10 +36,4 @@ abstract class BaseStore extends EventEmitter {
 }
 
 for (const member of ['regenerate', 'load', 'createSession'])
-  Object.defineProperty(BaseStore.prototype, member, { enumerable: true })
-Object.defineProperty(BaseStore, 'name', { value: 'Store' })
-
-export type Store = BaseStore
-export const Store: typeof BaseStore = callable(
-  BaseStore as unknown as new () => BaseStore,
-) as unknown as typeof BaseStore
+  Object.defineProperty(Store.prototype, member, { enumerable: true })

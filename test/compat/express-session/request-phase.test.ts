@@ -172,6 +172,11 @@ describe.each(implementations)('$name', ({ session, differs }) => {
       response.end()
     })
     session({ secret: SECRET, resave: false, saveUninitialized: false, store, cookie: { path: '/admin' } })
+    await using renewing = await open(session, { store, cookie: { path: '/' } }, (request, response) => {
+      session({ secret: SECRET, resave: false, saveUninitialized: false, store, cookie: { path: '/admin' } })
+      request.session!.regenerate(() => response.end())
+    })
+    expect((await renewing.get()).cookies[0]).toContain(differs({ original: 'Path=/admin', dropIn: 'Path=/;' }))
     // In the original the middleware made last decides for both.
     expect((await site.get()).cookies[0]).toContain(differs({ original: 'Path=/admin', dropIn: 'Path=/;' }))
   })

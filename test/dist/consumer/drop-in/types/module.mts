@@ -1,5 +1,7 @@
 import express from 'express'
+import { createSessions } from 'holdfast'
 import session, { MemoryStore, Store, type SessionData, type SessionOptions } from 'holdfast/express-session'
+import { holdfastStore } from 'holdfast/express-session/store'
 
 declare module 'express-session' {
   interface SessionData {
@@ -8,7 +10,8 @@ declare module 'express-session' {
 }
 
 const options: SessionOptions = { secret: 'x', storeDeadline: 5_000 }
-const store: Store = new MemoryStore()
+const own: Store = holdfastStore(createSessions<{ name?: string }>({ store: 'memory:' }))
+const store: Store = options.store === undefined ? new MemoryStore() : own
 const more: session.SessionOptions = options
 const data: Partial<SessionData> = { user: 'ada' }
 const app = express()

@@ -1,0 +1,218 @@
+/**
+ * `holdfast/express-session/store`: Holdfast's own store behind the old interface.
+ *
+ * ```ts
+ * const sessions = createSessions({ secret, store: 'redis://10.0.0.5:6379' })
+ * app.use(session({ secret: old, store: holdfastStore(sessions), resave: false, saveUninitialized: false }))
+ * ```
+ *
+ * Two requests of one session that change different places both keep their change; a session that was ended stays so on
+ * every server; an id leads to a session, but the store to no id; and every call has its deadline. How long a session
+ * lives is what the manager says, whatever the cookie does.
+ */
+import { createHash } from 'node:crypto'
+import { decode, encode } from '../../core/codec.ts'
+import { standingOf, type Committed, type Gone } from '../../core/commits.ts'
+import { endOrKeep } from '../../core/ending.ts'
+import { sameHash } from '../../core/keyring.ts'
+import type { LiveRecord } from '../../core/live-record.ts'
+import { merge } from '../../core/merge.ts'
+import { endedMarker } from '../../core/record.ts'
+import { overBy } from '../../core/resolution.ts'
+import type { Services } from '../../core/services.ts'
+import { servicesOf } from '../../core/sessions.ts'
+import { handleOf } from '../../core/session-id.ts'
+import type { RecordBytes, Selector } from '../../core/store.ts'
+import { equal } from '../../core/values.ts'
+import { StoreUnavailableError } from '../../errors.ts'
+import * as channels from '../../telemetry/channels.ts'
+import type { Sessions } from '../../types.ts'
+import { answered, type Callback } from './answered.ts'
+import type { SessionRequest } from './request.ts'
+import { createSession, type Session } from './session.ts'
+import type { SessionData } from './store-contract.ts'
+import { Store } from './store.ts'
+
+/** What is known of a session that was loaded or saved: what is stored, and what its request made of it. */
+interface Known {
+  readonly record: LiveRecord
+  readonly bytes: RecordBytes
+  readonly data: SessionData
+}
+
+/** Where a session is, and what shows that an id is its. */
+interface Place {
+  readonly selector: Selector
+  readonly hash: Uint8Array
+  readonly handle: string
+}
+
+const SELECTOR_BYTES = 18
+const HASH_BYTES = 16
+
+/** A store for express-session whose sessions are kept by this manager. Throws `OptionsError` for what is no manager. */
+export function holdfastStore<Data extends object>(sessions: Sessions<Data>): Store {
+  return new HoldfastStore(servicesOf(sessions))
+}
+
+class HoldfastStore extends Store {
+  readonly #services: Services
+  readonly #loaded = new WeakMap<SessionData, Known>()
+  readonly #known = new WeakMap<Session, Known>()
+
+  constructor(services: Services) {
+    super()
+    this.#services = services
+  }
+
+  get(id: string, callback?: Callback<SessionData | undefined>): unknown {
+    return answered(undefined, callback, (done) => settle(this.#load(id), done))
+  }
+
+  set(id: string, session: Session, callback?: Callback): unknown {
+    return answered(undefined, callback, (done) => settle(this.#save(id, session), done))
+  }
+
+  destroy(id: string, callback?: Callback): unknown {
+    return answered(undefined, callback, (done) => settle(this.#end(id), done))
+  }
+
+  /** Moves the session's end, at most once per touch interval, and lets nobody wait for it. */
+  touch(id: string, session: Session, callback?: Callback): unknown {
+    const known = this.#known.get(session)
+    if (known !== undefined) this.#services.touches.soon(this.#placeOf(id).selector, known.record)
+    return answered<undefined, void>(undefined, callback, (done) => done())
+  }
+
+  override createSession(request: SessionRequest, data: SessionData): Session {
+    const known = this.#loaded.get(data)
+    const session = createSession(request, data)
+    if (known !== undefined) this.#known.set(session, known)
+    return session
+  }
+
+  async #load(id: string): Promise<SessionData | undefined> {
+    const { store, clock, ends } = this.#services
+    const { selector, hash } = this.#placeOf(id)
+    if (ends.isPending(selector)) return undefined
+    const standing = standingOf(await store.load(selector))
+    if ('gone' in standing) return this.#none(standing)
+    const { record, bytes } = standing
+    if (!sameHash(record.hash, hash) || overBy(this.#services, record, clock.now()) !== undefined) return undefined
+    const data = decode(record.payload) as SessionData
+    // What the request goes on changing is another object than what it is compared with.
+    this.#loaded.set(data, { record, bytes, data: decode(record.payload) as SessionData })
+    return data
+  }
+
+  /** What cannot be read is no session that is over: nobody is to lose it for that. */
+  #none({ gone }: Gone): undefined {
+    if (gone !== 'unreadable') return undefined
+    throw new StoreUnavailableError(
+      'A session cannot be read: it was written by a newer version of Holdfast, or is garbage.',
+    )
+  }
+
+  async #save(id: string, session: Session): Promise<void> {
+    const { commits, counters, touches } = this.#services
+    const place = this.#placeOf(id)
+    // As JSON has it, which is what applications have found in their sessions ever since.
+    const data = JSON.parse(JSON.stringify(session)) as SessionData
+    const known = this.#known.get(session)
+    const conflicts: string[] = []
+    const committed = await commits.submit(
+      place.selector,
+      (record) => this.#changed(record, { place, data, known, conflicts }),
+      known?.bytes,
+    )
+    if ('gone' in committed) return counters.drop(place.handle, 'ended')
+    this.#known.set(session, { record: committed.record, bytes: committed.bytes, data })
+    this.#tell(place, committed, conflicts)
+    if (committed.done === 'unchanged') touches.soon(place.selector, committed.record)
+    else touches.written(place.selector)
+  }
+
+  #changed(record: LiveRecord | undefined, { place, data, known, conflicts }: Changing): LiveRecord | Gone {
+    const { clock, settings } = this.#services
+    const now = clock.now()
+    if (record === undefined) {
+      if (known !== undefined) return { gone: 'absent' }
+      return newRecord(place.hash, now, encode(data, settings.limits))
+    }
+    const over = overBy(this.#services, record, now)
+    if (over !== undefined) return over
+    if (known !== undefined && isSameButForExpiry(data, known.data)) return record
+    const theirs = decode(record.payload)
+    const merged = merge(known?.data, data, theirs, { whole: settings.whole })
+    // Every request moves the cookie's end: that is no conflict.
+    conflicts.splice(0, conflicts.length, ...merged.conflicts.filter((path) => !path.startsWith('cookie')))
+    return { ...record, payload: encode(merged.value as object, settings.limits) }
+  }
+
+  async #end(id: string): Promise<void> {
+    const { store, settings, watchers, clock } = this.#services
+    const { selector, handle } = this.#placeOf(id)
+    await endOrKeep(this.#services, 'signed-out', {
+      selector,
+      handle,
+      until: clock.now() + settings.timers.absolute,
+      write: async () => store.end(selector, endedMarker('signed-out'), settings.maxRequestTime),
+    })
+    watchers.ended(selector)
+    channels.lifecycle.publish({ handle, what: 'signed-out' })
+  }
+
+  #tell({ handle }: Place, { done, record, durable }: Exclude<Committed, Gone>, conflicts: readonly string[]): void {
+    this.#services.counters.committed({ handle }, done, record.counter, durable)
+    if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
+  }
+
+  /** By a hash, so that the store leads to no id. Ids are random, so that a hash needs no secret. */
+  #placeOf(id: string): Place {
+    const digest = createHash('sha512')
+      .update(JSON.stringify(['express-session', this.#services.settings.name, id]))
+      .digest()
+    const selector = digest.subarray(0, SELECTOR_BYTES).toString('base64url') as Selector
+    const hash = digest.subarray(SELECTOR_BYTES, SELECTOR_BYTES + HASH_BYTES)
+    return { selector, hash, handle: handleOf(selector, 0) }
+  }
+}
+
+interface Changing {
+  readonly place: Place
+  readonly data: SessionData
+  readonly known: Known | undefined
+  /** Takes the places that another request has changed too. */
+  readonly conflicts: string[]
+}
+
+function newRecord(hash: Uint8Array, now: number, payload: Uint8Array): LiveRecord {
+  return {
+    counter: 0,
+    userId: undefined,
+    epoch: 0,
+    hash,
+    createdAt: now,
+    idMintedAt: now,
+    signedInAt: undefined,
+    sparedAt: undefined,
+    previous: undefined,
+    payload,
+  }
+}
+
+function isSameButForExpiry(data: SessionData, before: SessionData): boolean {
+  return equal(withoutExpiry(data), withoutExpiry(before))
+}
+
+function withoutExpiry({ cookie, ...members }: SessionData): object {
+  const { expires: _moves, ...lasting } = cookie
+  return { ...members, cookie: lasting }
+}
+
+function settle<Value>(work: Promise<Value>, tell: Callback<Value>): void {
+  work.then(
+    (value) => tell(null, value),
+    (error: unknown) => tell(error),
+  )
+}

@@ -51,6 +51,8 @@ export class Exchange implements SettlingVisit, Keeper {
   /** The session as the request began with it. */
   #original: Snapshot | undefined
   #saved: Snapshot | undefined
+  /** With which cookie a session under a new id was saved: a longer life, given after that, is to be stored, too. */
+  #savedLife: string | undefined
   /** The session as it was when it was last compared. */
   #present: Snapshot | undefined
   /** When the request's present session was asked for, or made. */
@@ -89,8 +91,9 @@ export class Exchange implements SettlingVisit, Keeper {
     this.#saving++
     this.#set(session, snapshotOf(session), (error) => {
       this.#saving--
-      // The application was told; a response that may not leave unsaved tries once more.
-      if (isFailure(error) && this.#settings.refuses) this.#saved = undefined
+      // The application was told. What its visitor has to have all the same is tried once more: a session under a new id.
+      const again = this.#settings.refuses || session.id !== this.#original?.id
+      if (isFailure(error) && again) this.#saved = undefined
       if (this.#saving === 0) for (const resolve of this.#whenSaved.splice(0)) resolve()
       done(error)
     })
@@ -183,7 +186,7 @@ export class Exchange implements SettlingVisit, Keeper {
     if (!session) return this.#settings.destroysUnset && sessionID && !this.#looked ? 'destroy' : undefined
     if (typeof sessionID !== 'string' || this.#isOver()) return undefined
     this.#present = snapshotOf(session)
-    if (this.#isToBeSaved(this.#present)) return 'save'
+    if (this.#isToBeSaved(session, this.#present)) return 'save'
     const { store } = this.#settings
     return this.#cookieId === sessionID && store.touch !== undefined && !this.#looked ? 'touch' : undefined
   }
@@ -204,6 +207,7 @@ export class Exchange implements SettlingVisit, Keeper {
   /** Saves, and remembers so at once: whether it succeeds is for the store to say, and not tried again. */
   #set(session: Session, present: Snapshot, done: Callback): void {
     this.#saved = present
+    if (session.id !== this.#original?.id) this.#savedLife = lifeOf(session.cookie)
     if (this.#shared.endings.since(session.id, this.#since)) {
       channels.dropped.publish({ handle: undefined, reason: 'ended' })
       return done()
@@ -236,10 +240,11 @@ export class Exchange implements SettlingVisit, Keeper {
     return this.#shared.endings.since(sessionID as string, this.#since)
   }
 
-  #isToBeSaved(present: Snapshot): boolean {
+  #isToBeSaved(session: Session, present: Snapshot): boolean {
     const isNew = this.#cookieId !== this.#exchanged.request.sessionID
     const untouched = !this.#settings.saveUninitialized && this.#saved === undefined && isNew
-    return !isSame(untouched ? this.#original : this.#saved, present)
+    if (!isSame(untouched ? this.#original : this.#saved, present)) return true
+    return !untouched && session.id !== this.#original?.id && this.#savedLife !== lifeOf(session.cookie)
   }
 
   #isModified(session: Session): boolean {
@@ -306,6 +311,11 @@ function isSame(before: Snapshot | undefined, { id, content }: Snapshot): boolea
 /** What counts as the session's content: all but its own cookie. */
 function contentOf({ cookie: _cookie, ...content }: Session): string {
   return JSON.stringify(content)
+}
+
+/** All of a cookie but the moment of its end, which moves by itself. */
+function lifeOf({ data }: Cookie): string {
+  return JSON.stringify({ ...data, expires: undefined })
 }
 
 function isGiven(expires: unknown): boolean {

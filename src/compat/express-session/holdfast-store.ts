@@ -37,7 +37,8 @@ import { Store } from './store.ts'
 interface Known {
   readonly record: LiveRecord
   readonly bytes: RecordBytes
-  readonly data: SessionData
+  /** What its request has made of it already; else it is as it is stored. */
+  readonly saved?: SessionData
 }
 
 /** Where a session is, and what shows that an id is its. */
@@ -100,8 +101,7 @@ class HoldfastStore extends Store {
     const { record, bytes } = standing
     if (!sameHash(record.hash, hash) || overBy(this.#services, record, clock.now()) !== undefined) return undefined
     const data = decode(record.payload) as SessionData
-    // What the request goes on changing is another object than what it is compared with.
-    this.#loaded.set(data, { record, bytes, data: decode(record.payload) as SessionData })
+    this.#loaded.set(data, { record, bytes })
     return data
   }
 
@@ -119,31 +119,33 @@ class HoldfastStore extends Store {
     // As JSON has it, which is what applications have found in their sessions ever since.
     const data = JSON.parse(JSON.stringify(session)) as SessionData
     const known = this.#known.get(session)
+    // Decoded anew: what the request was given, it has gone on changing.
+    const before = known?.saved ?? (known && (decode(known.record.payload) as SessionData))
     const conflicts: string[] = []
     const committed = await commits.submit(
       place.selector,
-      (record) => this.#changed(record, { place, data, known, conflicts }),
+      (record) => this.#changed(record, { place, data, before, conflicts }),
       known?.bytes,
     )
     if ('gone' in committed) return counters.drop(place.handle, 'ended')
-    this.#known.set(session, { record: committed.record, bytes: committed.bytes, data })
+    this.#known.set(session, { record: committed.record, bytes: committed.bytes, saved: data })
     this.#tell(place, committed, conflicts)
     if (committed.done === 'unchanged') touches.soon(place.selector, committed.record)
     else touches.written(place.selector)
   }
 
-  #changed(record: LiveRecord | undefined, { place, data, known, conflicts }: Changing): LiveRecord | Gone {
+  #changed(record: LiveRecord | undefined, { place, data, before, conflicts }: Changing): LiveRecord | Gone {
     const { clock, settings } = this.#services
     const now = clock.now()
     if (record === undefined) {
-      if (known !== undefined) return { gone: 'absent' }
+      if (before !== undefined) return { gone: 'absent' }
       return newRecord(place.hash, now, encode(data, settings.limits))
     }
     const over = overBy(this.#services, record, now)
     if (over !== undefined) return over
-    if (known !== undefined && isSameButForExpiry(data, known.data)) return record
+    if (before !== undefined && isSameButForExpiry(data, before)) return record
     const theirs = decode(record.payload)
-    const merged = merge(known?.data, data, theirs, { whole: settings.whole })
+    const merged = merge(before, data, theirs, { whole: settings.whole })
     // Every request moves the cookie's end: that is no conflict.
     conflicts.splice(0, conflicts.length, ...merged.conflicts.filter((path) => !path.startsWith('cookie')))
     return { ...record, payload: encode(merged.value as object, settings.limits) }
@@ -181,7 +183,8 @@ class HoldfastStore extends Store {
 interface Changing {
   readonly place: Place
   readonly data: SessionData
-  readonly known: Known | undefined
+  /** The session as the request began with it; `undefined` where nothing was stored. */
+  readonly before: SessionData | undefined
   /** Takes the places that another request has changed too. */
   readonly conflicts: string[]
 }

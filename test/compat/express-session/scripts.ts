@@ -22,8 +22,8 @@ export interface Script {
   readonly options: Readonly<Record<string, unknown>>
   readonly cookie: Readonly<Record<string, unknown>>
   readonly store: 'memory' | 'synchronous' | 'without touch'
-  /** The calls to the store that fail, by number and method. */
-  readonly failing: readonly number[]
+  /** What fails at the store, and in which visit. By call it could not be said: the original makes some of them twice. */
+  readonly failing: readonly { readonly visit: number; readonly method: string }[]
   readonly visits: readonly Visit[]
 }
 
@@ -82,7 +82,10 @@ export const script: fc.Arbitrary<Script> = fc.record({
   store: fc.constantFrom('memory', 'memory', 'synchronous', 'without touch'),
   failing: fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
-    fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 2 }),
+    fc.array(
+      fc.record({ visit: fc.integer({ min: 0, max: 4 }), method: fc.constantFrom('get', 'set', 'destroy', 'touch') }),
+      { maxLength: 2 },
+    ),
   ),
   visits: fc.array(visit, { minLength: 1, maxLength: 6 }),
 })

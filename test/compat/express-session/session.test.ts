@@ -58,6 +58,37 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     expect([(await site.get()).body, site.calls, site.errors]).toEqual(['Error: full', ['set id1'], []])
   })
 
+  test('a new id whose session could not be saved by hand is saved at the end of the response', async () => {
+    const store = new session.MemoryStore()
+    const set = store.set.bind(store)
+    let failing = true
+    store.set = (id, value, done) => (failing ? done?.(new Error('full')) : set(id, value, done))
+    await using site = await open(session, { store }, (request, response) => {
+      request.session!.regenerate(() => {
+        request.session!.save((error) => {
+          failing = false
+          response.end(String(error))
+        })
+      })
+    })
+    expect([(await site.get()).body, site.calls]).toEqual(['Error: full', ['destroy id1', 'set id2', 'set id2']])
+    expect(Object.keys(store.sessions).length).toBe(1)
+  })
+
+  test('a longer life, given to a new id after it was saved by hand, is stored', async () => {
+    const store = new session.MemoryStore()
+    await using site = await open(session, { store }, (request, response) => {
+      request.session!.regenerate(() => {
+        request.session!.save(() => {
+          request.session!.cookie.maxAge = 60_000
+          response.end()
+        })
+      })
+    })
+    await site.get()
+    expect(JSON.parse(Object.values(store.sessions)[0]!)).toMatchObject({ cookie: { originalMaxAge: 60_000 } })
+  })
+
   test('reload reads again, into a new session of the same id', async () => {
     const store = new session.MemoryStore()
     await using site = await open(session, { store }, (request, response) => {

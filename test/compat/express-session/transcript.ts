@@ -31,7 +31,8 @@ export async function transcriptOf(
     const content = method === 'set' || method === 'touch' ? ` ${contentOf(value)}` : ''
     calls.push(`${method} ${ids.of(id)}${content}`)
   })
-  failSome(kept, failing)
+  let at = 0
+  failSome(kept, (method) => failing.some((one) => one.visit === at && one.method === method))
   let visit: Visit = { brings: 'none', secure: false, path: '/', steps: [] }
   const handler: Handler = (request, response) => perform(request, response, [...visit.steps], ids)
   await using site = await open(session, { ...options, cookie: { ...cookie }, store: kept }, handler)
@@ -39,7 +40,9 @@ export async function transcriptOf(
   const seen: Seen[] = []
   let own: string | undefined
   let first: string | undefined
-  for (visit of visits) {
+  for (const [index, one] of visits.entries()) {
+    at = index
+    visit = one
     calls.length = 0
     const errors = site.errors.length
     const sent = { own, first, none: undefined, forged: 'connect.sid=s%3Amine.forged', unknown: cookieFor('unknown') }
@@ -81,14 +84,13 @@ function makeStore(session: Tested, kind: Script['store']): TestedStore {
   return Object.assign(store, plain, kind === 'synchronous' ? { touch } : {})
 }
 
-function failSome(store: TestedStore, failing: readonly number[]): void {
-  let count = 0
+function failSome(store: TestedStore, fails: (method: string) => boolean): void {
   for (const method of ['get', 'set', 'destroy', 'touch'] as const) {
     const call = store[method] as ((...values: unknown[]) => unknown) | undefined
     if (call === undefined) continue
     store[method] = function (this: TestedStore, ...values: unknown[]): unknown {
       const done = values.at(-1)
-      if (failing.includes(++count) && typeof done === 'function') return (done as Done)(new Error(`${method} failed`))
+      if (fails(method) && typeof done === 'function') return (done as Done)(new Error(`${method} failed`))
       return call.apply(this, values)
     }
   }

@@ -224,7 +224,8 @@ function readFocus(element: unknown): { text: string; seen: boolean } {
   return { text: innerText, seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 && top >= 0 }
 }
 
-function understand(sentence: string): Told {
+/** Which servers a page names. */
+export function understand(sentence: string): Told {
   const [, madeBy] = /Server (.) made/.exec(sentence) ?? []
   const [, received] = /Server (.) (?:received|answered)/.exec(sentence) ?? []
   return { madeBy, answeredBy: received ?? madeBy, refused: sentence.includes('refused') }

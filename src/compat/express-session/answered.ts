@@ -6,10 +6,10 @@ export type Callback<Value = void> = (error?: unknown, value?: Value) => void
 /** Calls back and answers `self` where there is a callback, else a promise. */
 export function answered<Self, Value>(
   self: Self,
-  callback: Callback<Value> | undefined,
+  callback: Callback<Value> | null | undefined,
   run: (done: Callback<Value>) => void,
 ): Self | Promise<Value> {
-  if (callback !== undefined) {
+  if (typeof callback === 'function') {
     run(callback)
     return self
   }

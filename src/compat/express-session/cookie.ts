@@ -10,6 +10,9 @@ export interface CookieOptions extends Attributes {
   readonly [member: string]: unknown
 }
 
+/** What is made of the others, and what would put another prototype in the place of this one. */
+const EXCEPT: ReadonlySet<string> = new Set(['data', '__proto__'])
+
 export class Cookie {
   path: unknown = '/'
   /** In milliseconds: what the session's life is set back to with each request. */
@@ -30,7 +33,7 @@ export class Cookie {
     if (typeof options !== 'object') throw new TypeError('argument options must be a object')
     // In the order in which they are given: of two that set the same, the later one counts.
     const own = this as Record<string, unknown>
-    for (const member of Object.keys(options)) if (member !== 'data') own[member] = options[member]
+    for (const member of Object.keys(options)) if (!EXCEPT.has(member)) own[member] = options[member]
     if (options.originalMaxAge === undefined) this.originalMaxAge = this.maxAge
   }
 

@@ -2,24 +2,21 @@
 import type { ServerResponse } from 'node:http'
 import type { SettlingVisit } from '../../adapters/held-response.ts'
 import type { Settled } from '../../core/visit.ts'
-import * as channels from '../../telemetry/channels.ts'
-import { isFailure, type Callback } from './answered.ts'
+import { isCallable, isFailure, type Callback } from './answered.ts'
 import { forgottenCookie, type Cookie } from './cookie.ts'
-import { thisMoment, type Endings, type Moment } from './endings.ts'
+import { thisMoment, type Moment } from './endings.ts'
 import { appendCookie } from './head-hook.ts'
 import type { Keeper } from './keeper.ts'
 import { newCookie, type Settings } from './options.ts'
 import { isSecure, type Next, type SessionRequest } from './request.ts'
 import { Session } from './session.ts'
 import { signed, type Secret } from './signature.ts'
-import { askStore } from './store-call.ts'
-import type { Touches } from './touches.ts'
+import type { Storing } from './storing.ts'
 
 /** What all requests of one middleware share. */
 export interface Shared {
   readonly settings: Settings
-  readonly endings: Endings
-  readonly touches: Touches
+  readonly storing: Storing
   /** Says once why a cookie was not sent. */
   readonly warnOfTransport: (request: SessionRequest) => void
 }
@@ -58,6 +55,8 @@ export class Exchange implements SettlingVisit, Keeper {
   /** When the request's present session was asked for, or made. */
   #since: Moment
   #touched = false
+  /** Whether another answer takes the place of this response, which a session that could not be stored is no part of. */
+  #refused = false
   /** Whether what was due at the first byte is done; what is due later is a change that came later. */
   #looked = false
   #settling = false
@@ -80,6 +79,10 @@ export class Exchange implements SettlingVisit, Keeper {
   begin(stored: boolean): void {
     this.#original = snapshotOf(this.#exchanged.request.session as Session)
     if (stored && !this.#settings.resave) this.#saved = this.#original
+  }
+
+  get deadline(): number {
+    return this.#settings.storeDeadline
   }
 
   generate(request: SessionRequest): void {
@@ -107,6 +110,7 @@ export class Exchange implements SettlingVisit, Keeper {
   atHead(): void {
     const { request } = this.#exchanged
     const { session } = request
+    if (this.#refused) return
     if (!session) return this.#clearCookie()
     if (!this.#sendsCookie(session)) return
     if (session.cookie.secure && !isSecure(request, this.#settings.proxy)) return this.#shared.warnOfTransport(request)
@@ -116,12 +120,18 @@ export class Exchange implements SettlingVisit, Keeper {
 
   /**
    * The application ends its response, whose head has left already: what it has changed since is saved before the rest
-   * leaves. `undefined`: there is nothing to wait for. `held`: whether what is due at the first byte is waited for elsewhere.
+   * leaves. `undefined`: there is nothing to wait for. Rejects where another answer has to take its place. `held`: whether
+   * what is due at the first byte is waited for elsewhere.
    */
   atEnd(held: boolean): Promise<void> | undefined {
     const { response } = this.#exchanged
     if (held && (!response.headersSent || this.#settling)) return undefined
-    return this.unsettled ? this.#settle().catch(this.#afterwards) : undefined
+    if (!this.unsettled) return undefined
+    return this.#settle().catch((error: unknown) => {
+      this.#refused = this.#settings.refuses && !response.headersSent
+      if (this.#refused) throw error
+      this.#afterwards(error)
+    })
   }
 
   get unsettled(): boolean {
@@ -162,15 +172,16 @@ export class Exchange implements SettlingVisit, Keeper {
   finish(): void {}
 
   async #settle(): Promise<void> {
+    const { response } = this.#exchanged
     let ended: boolean
     do {
       if (this.#saving > 0) await new Promise<void>((resolve) => this.#whenSaved.push(resolve))
-      ended = this.#exchanged.response.writableEnded
+      ended = response.writableEnded
       const due = this.#due()
       this.#looked = true
       if (due !== undefined) await this.#carryOut(due)
-      // What is changed after the end is changed in vain, as ever.
-    } while (!ended && this.unsettled)
+      // Once more, if the handler has ended meanwhile. What is changed after the end is changed in vain, as ever.
+    } while (!ended && response.writableEnded && this.unsettled)
   }
 
   /** Whether there is something to do whatever the session holds, so that it need not be compared. */
@@ -184,11 +195,15 @@ export class Exchange implements SettlingVisit, Keeper {
   #due(): Due {
     const { session, sessionID } = this.#exchanged.request
     if (!session) return this.#settings.destroysUnset && sessionID && !this.#looked ? 'destroy' : undefined
-    if (typeof sessionID !== 'string' || this.#isOver()) return undefined
+    if (typeof sessionID !== 'string') return undefined
     this.#present = snapshotOf(session)
+    // What has ended is not stored, which is told of if something was changed.
+    if (this.#isOver() && isSame(this.#original, this.#present)) return undefined
     if (this.#isToBeSaved(session, this.#present)) return 'save'
     const { store } = this.#settings
-    return this.#cookieId === sessionID && store.touch !== undefined && !this.#looked ? 'touch' : undefined
+    return this.#cookieId === sessionID && store.touch !== undefined && !this.#looked && !this.#isOver()
+      ? 'touch'
+      : undefined
   }
 
   #carryOut(due: 'destroy' | 'save' | 'touch'): Promise<void> {
@@ -197,34 +212,30 @@ export class Exchange implements SettlingVisit, Keeper {
     const id = request.sessionID as string
     return new Promise<void>((resolve, reject) => {
       const done: Callback = (error) => (isFailure(error) ? reject(error) : resolve())
-      if (due === 'destroy') return this.#ask(due, (answer) => this.#settings.store.destroy(id, answer), done)
-      this.#touch(session)
-      if (due === 'save') this.#set(session, this.#present ?? snapshotOf(session), done)
-      else this.#touchStore(id, session, done)
+      const { storing } = this.#shared
+      const before = this.#saved
+      if (due !== 'destroy') this.#touch(session)
+      if (due === 'destroy') storing.destroy(id, done)
+      else if (due === 'save') this.#set(session, this.#present ?? snapshotOf(session), done)
+      else if (!storing.touch(id, session, done)) this.#takeIn(session, before)
     })
   }
 
   /** Saves, and remembers so at once: whether it succeeds is for the store to say, and not tried again. */
   #set(session: Session, present: Snapshot, done: Callback): void {
+    const stored = this.#cookieId === session.id || this.#saved?.id === session.id
     this.#saved = present
     if (session.id !== this.#original?.id) this.#savedLife = lifeOf(session.cookie)
-    if (this.#shared.endings.since(session.id, this.#since)) {
-      channels.dropped.publish({ handle: undefined, reason: 'ended' })
-      return done()
-    }
-    this.#shared.touches.note(session.id)
-    this.#ask('set', (answer) => this.#settings.store.set(session.id, session, answer), done)
+    if (!this.#shared.storing.set(session, { since: this.#since, stored }, done)) this.#takeIn(session, present)
   }
 
-  #touchStore(id: string, session: Session, done: Callback): void {
-    if (!this.#shared.touches.due(id)) return done()
-    this.#shared.touches.note(id)
-    this.#ask('touch', (answer) => this.#settings.store.touch?.(id, session, answer), done)
-  }
-
-  #ask(operation: string, run: (done: Callback) => unknown, done: Callback): void {
-    const { store, storeDeadline } = this.#settings
-    askStore(store, { operation, deadline: storeDeadline }, run, done)
+  /**
+   * What a store writes into a session that it is given is no change by the application. Where it has answered at once,
+   * the application may have gone on in its callback, and may have changed something itself.
+   */
+  #takeIn(session: Session, before: Snapshot | undefined): void {
+    if (before === undefined || before !== this.#saved || this.#exchanged.response.writableEnded) return
+    this.#saved = snapshotOf(session)
   }
 
   /** Moves the session's own end, once. */
@@ -237,7 +248,7 @@ export class Exchange implements SettlingVisit, Keeper {
   /** Whether the session that was loaded has been ended since, by another request of this process. */
   #isOver(): boolean {
     const { sessionID } = this.#exchanged.request
-    return this.#shared.endings.since(sessionID as string, this.#since)
+    return this.#shared.storing.isOver(sessionID as string, this.#since)
   }
 
   #isToBeSaved(session: Session, present: Snapshot): boolean {
@@ -282,7 +293,8 @@ export class Exchange implements SettlingVisit, Keeper {
     const hand = (): void => {
       setImmediate(next, error)
     }
-    if (response.writableFinished || response.destroyed) return hand()
+    // What has no events is no response, but what stands for one: that of a WebSocket, for one.
+    if (response.writableFinished || response.destroyed || !isCallable(response.once)) return hand()
     let handed = false
     for (const event of ['finish', 'close']) {
       response.once(event, () => {

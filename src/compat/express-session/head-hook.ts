@@ -10,11 +10,12 @@ export function beforeHead(response: ServerResponse, listener: () => void): void
   let called = false
   response.writeHead = function (this: ServerResponse, ...values: unknown[]): ServerResponse {
     if (called) return writeHead.apply(this, values as never[])
-    called = true
-    const [status, second] = values
+    const [status, second, third] = values
     const reason = typeof second === 'string' ? [second] : []
     if (typeof status === 'number') this.statusCode = status
-    setHeaders(this, reason.length > 0 ? values[2] : second)
+    // Throws for a header that is none. Then there is no head yet: that of an error page will come.
+    setHeaders(this, third ?? (reason.length > 0 ? undefined : second))
+    called = true
     listener()
     return writeHead.apply(this, [this.statusCode, ...reason] as never[])
   }

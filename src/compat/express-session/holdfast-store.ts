@@ -60,6 +60,8 @@ class HoldfastStore extends Store {
   readonly #services: Services
   readonly #loaded = new WeakMap<SessionData, Known>()
   readonly #known = new WeakMap<Session, Known>()
+  /** The last save of each. */
+  readonly #saving = new WeakMap<Session, Promise<void>>()
 
   constructor(services: Services) {
     super()
@@ -113,11 +115,24 @@ class HoldfastStore extends Store {
     )
   }
 
+  /** Two saves of one session come one after the other, because the second one begins where the first has ended. */
   async #save(id: string, session: Session): Promise<void> {
-    const { commits, counters, touches } = this.#services
-    const place = this.#placeOf(id)
     // As JSON has it, which is what applications have found in their sessions ever since.
     const data = JSON.parse(JSON.stringify(session)) as SessionData
+    const before = this.#saving.get(session)
+    const saved = before === undefined ? this.#commit(id, session, data) : this.#commitAfter(before, id, session, data)
+    this.#saving.set(session, saved)
+    return saved
+  }
+
+  async #commitAfter(before: Promise<void>, id: string, session: Session, data: SessionData): Promise<void> {
+    await Promise.allSettled([before])
+    return this.#commit(id, session, data)
+  }
+
+  async #commit(id: string, session: Session, data: SessionData): Promise<void> {
+    const { commits, counters, touches } = this.#services
+    const place = this.#placeOf(id)
     const known = this.#known.get(session)
     // Decoded anew: what the request was given, it has gone on changing.
     const before = known?.saved ?? (known && (decode(known.record.payload) as SessionData))
@@ -147,7 +162,7 @@ class HoldfastStore extends Store {
     const theirs = decode(record.payload)
     const merged = merge(before, data, theirs, { whole: settings.whole })
     // Every request moves the cookie's end: that is no conflict.
-    conflicts.splice(0, conflicts.length, ...merged.conflicts.filter((path) => !path.startsWith('cookie')))
+    conflicts.splice(0, conflicts.length, ...merged.conflicts.filter((path) => !/^cookie(?:\.|$)/.test(path)))
     return { ...record, payload: encode(merged.value as object, settings.limits) }
   }
 

@@ -4,8 +4,10 @@ import type { SessionRequest } from './request.ts'
 import type { Session } from './session.ts'
 
 export interface Keeper {
-  /** Makes the request a new session. */
-  generate(request: SessionRequest): void
+  /** How long the store may take for an answer, in milliseconds. */
+  readonly deadline: number
+  /** Makes the request a new session. Where it is left out, the middleware that was made last does. */
+  generate?(request: SessionRequest): void
   /** Saves now. */
   save(session: Session, done: Callback): void
   /** A session of this request is being ended. */

@@ -10,11 +10,11 @@ import { keepBy, keeperOf } from './keeper.ts'
 import { MemoryStore } from './memory-store.ts'
 import { resolveOptions, type SessionOptions, type Settings } from './options.ts'
 import { presentedIds } from './presented-ids.ts'
-import { pathOf, type RequestHandler, type SessionRequest } from './request.ts'
+import { pathOf, type Next, type RequestHandler, type SessionRequest } from './request.ts'
 import { createSessionIn } from './session.ts'
-import { askStore, nameOf } from './store-call.ts'
+import { askStore, isNotFound, nameOf } from './store-call.ts'
 import type { SessionData } from './store-contract.ts'
-import { Touches } from './touches.ts'
+import { Storing } from './storing.ts'
 
 /** A middleware as express-session makes them. Throws `TypeError` for options that are none. */
 export function expressSession(options?: SessionOptions): RequestHandler {
@@ -23,14 +23,13 @@ export function expressSession(options?: SessionOptions): RequestHandler {
   warnOfMemory(settings)
   const shared: Shared = {
     settings,
-    endings: endingsOf(store),
-    touches: new Touches(settings.touchInterval),
+    storing: new Storing(settings, endingsOf(store)),
     warnOfTransport: transportWarning(settings),
   }
   // Whoever's store it is too, each request gets the cookie of the middleware that it came through.
   store.generate = (request) => {
     const keeper = keeperOf(request)
-    if (keeper === undefined) generate(settings, request)
+    if (keeper?.generate === undefined) generate(settings, request)
     else keeper.generate(request)
   }
   let ready = true
@@ -100,26 +99,29 @@ function enter(shared: Shared, exchanged: Exchanged, { cookieId, since, data }: 
     forward: shared.settings.refuses ? (error) => next(error.cause ?? error) : undefined,
   })
   beforeHead(response, () => exchange.atHead())
-  watchEnd(response, () => exchange.atEnd(held))
+  watchEnd(response, () => exchange.atEnd(held), next)
   next()
 }
 
-/** Has the end of the response wait for what `atEnd` answers. A second end does nothing, where Node's own would be an error. */
-function watchEnd(response: ServerResponse, atEnd: () => Promise<void> | undefined): void {
+/**
+ * Has the end of the response wait for what `atEnd` answers, and not happen where that fails. A second end does nothing,
+ * where Node's own would be an error.
+ */
+function watchEnd(response: ServerResponse, atEnd: () => Promise<void> | undefined, next: Next): void {
   const end = response.end as (...values: unknown[]) => ServerResponse
   let ended = false
   response.end = function (this: ServerResponse, ...values: unknown[]): ServerResponse {
     if (ended) return this
     const saved = atEnd()
     if (saved === undefined) end.apply(this, values)
-    else void saved.then(() => end.apply(this, values))
+    else void saved.then(() => end.apply(this, values)).catch(failed)
     ended = true
     return this
   } as ServerResponse['end']
-}
-
-function isNotFound(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === 'ENOENT'
+  const failed = (error: unknown): void => {
+    ended = false
+    next(error)
+  }
 }
 
 function disconnected({ store }: Settings): StoreUnavailableError {

@@ -3,6 +3,7 @@ import { answered, isFailure, type Callback } from './answered.ts'
 import { Cookie, type CookieOptions } from './cookie.ts'
 import { keeperOf } from './keeper.ts'
 import type { SessionRequest } from './request.ts'
+import { askStore } from './store-call.ts'
 import type { SessionData, SessionStore } from './store-contract.ts'
 
 export class Session {
@@ -43,12 +44,13 @@ export class Session {
     const { req, id } = this
     return answered<this, void>(this, callback, (done) => {
       const store = storeOf(this)
-      store.get(id, (error, data) => {
+      const loaded: Callback<SessionData | null | undefined> = (error, data) => {
         if (isFailure(error)) return done(error)
         if (data === undefined || data === null) return done(new Error('failed to load session'))
         createSessionIn(store, req, data)
         done()
-      })
+      }
+      askStore(store, { operation: 'get', deadline: deadlineOf(req) }, (answer) => store.get(id, answer), loaded)
     })
   }
 
@@ -56,7 +58,7 @@ export class Session {
   destroy(callback?: Callback): this | Promise<void> {
     delete this.req.session
     keeperOf(this.req)?.ending(this)
-    return answered<this, void>(this, callback, (done) => storeOf(this).destroy(this.id, done))
+    return answered<this, void>(this, callback, (done) => destroyIn(storeOf(this), this.req, this.id, done))
   }
 
   /** Ends the session, and begins an empty one under a new id. */
@@ -83,31 +85,40 @@ export function createSession(request: SessionRequest, data: SessionData): Sessi
 
 /** Ends the request's session, and makes it a new one, whatever became of the old. */
 export function regenerate(store: SessionStore, request: SessionRequest, done: Callback): void {
-  store.destroy(request.sessionID as string, (error) => {
+  destroyIn(store, request, request.sessionID as string, (error) => {
     store.generate?.(request)
     done(error)
   })
 }
 
-/** As the store does it, else as the base class does. */
+function destroyIn(store: SessionStore, request: SessionRequest, id: string, done: Callback): void {
+  askStore(store, { operation: 'destroy', deadline: deadlineOf(request) }, (answer) => store.destroy(id, answer), done)
+}
+
+/** Without a middleware that says so, there is none. */
+function deadlineOf(request: SessionRequest): number {
+  return keeperOf(request)?.deadline ?? Number.POSITIVE_INFINITY
+}
+
+/** As the store does it where it has a way of its own. */
 function regenerateIn(store: SessionStore, request: SessionRequest, done: Callback): void {
-  if (store.regenerate === undefined) regenerate(store, request, done)
+  if (store.regenerate === undefined || isInherited(store, 'regenerate')) regenerate(store, request, done)
   else store.regenerate(request, done)
 }
 
 /** The request's session, made as the store makes it where it has a way of its own. */
 export function createSessionIn(store: SessionStore, request: SessionRequest, data: SessionData): Session {
-  return store.createSession === undefined || isInherited(store)
+  return store.createSession === undefined || isInherited(store, 'createSession')
     ? createSession(request, data)
     : store.createSession(request, data)
 }
 
 /**
- * Whether a store makes sessions as the base class does, ours or that of express-session itself: its sessions would lack
- * what ours have. A base class is what has all three of these.
+ * Whether a store does this as the base class does, ours or that of express-session itself: its sessions would lack what
+ * ours have. A base class is what has all three of these.
  */
-function isInherited(store: SessionStore): boolean {
+function isInherited(store: SessionStore, method: 'createSession' | 'regenerate'): boolean {
   let owner: object | null = store
-  while (owner !== null && !Object.hasOwn(owner, 'createSession')) owner = Object.getPrototypeOf(owner) as object | null
-  return owner !== null && Object.hasOwn(owner, 'load') && Object.hasOwn(owner, 'regenerate')
+  while (owner !== null && !Object.hasOwn(owner, method)) owner = Object.getPrototypeOf(owner) as object | null
+  return owner !== null && ['createSession', 'load', 'regenerate'].every((name) => Object.hasOwn(owner, name))
 }

@@ -32,6 +32,11 @@ export function askStore<Value>(
     late = setTimeout(() => done(tooLate(store, operation, deadline)), deadline)
 }
 
+/** Whether an error says no more than that there is no such session: of a store that keeps files. */
+export function isNotFound(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === 'ENOENT'
+}
+
 function tooLate(store: SessionStore, operation: string, deadline: number): StoreUnavailableError {
   return new StoreUnavailableError(
     `The session store (${nameOf(store)}) did not answer ${operation} within ${deadline} ms (storeDeadline).`,

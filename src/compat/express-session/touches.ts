@@ -16,6 +16,11 @@ export class Touches {
     return heard === undefined || performance.now() - heard >= this.#interval
   }
 
+  /** The store did not hear it after all. */
+  forget(id: string): void {
+    this.#heard.delete(id)
+  }
+
   note(id: string): void {
     if (this.#interval === 0) return
     this.#heard.delete(id)

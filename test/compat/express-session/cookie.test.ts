@@ -119,6 +119,13 @@ describe.each(implementations)('$name', ({ session, differs }) => {
       expect((await site.get({ headers })).cookies.length).toBe(sent ? 1 : 0)
     })
 
+    test.each([undefined, true, false])('over TLS it is sent, whatever proxy says (%s)', async (proxy) => {
+      await using site = await open(session, { cookie: { secure: 'auto' }, proxy }, KEEPS, ({ socket }) => {
+        Object.assign(socket, { encrypted: true })
+      })
+      expect((await site.get()).cookies[0]).toMatch(/HttpOnly; Secure$/)
+    })
+
     test.each([true, false])('request.secure is believed where proxy is left out: %s', async (secure) => {
       await using site = await open(session, { cookie: { secure: true } }, KEEPS, (request) => {
         request['secure'] = secure

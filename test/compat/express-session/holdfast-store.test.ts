@@ -1,4 +1,6 @@
 /** The drop-in on Holdfast's own sessions: two servers, one store, and what plain stores cannot give. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+
 import session from 'holdfast/express-session'
 import { holdfastStore } from 'holdfast/express-session/store'
 import { describe, expect, test, vi } from 'vitest'
@@ -201,6 +203,59 @@ test('a session without a request: for sockets and jobs', async () => {
   mine['count'] = 41
   await mine.save()
   expect((await one.get()).body).toBe('42')
+})
+
+test('two saves that nobody waits for come one after the other: what the second has taken out stays out', async () => {
+  await using application = await servers(2, async (request, response) => {
+    const mine = request.session!
+    if (request.url === '/read') return response.end(JSON.stringify(mine['flash'] ?? null))
+    mine['flash'] = ['hello']
+    const first = mine.save()
+    delete mine['flash']
+    await Promise.all([first, mine.save()])
+    return response.end()
+  })
+  const [one, two] = application.sites
+  for (let visit = 0; visit < 2; visit++) {
+    await one.get()
+    expect((await two.get({ path: '/read', cookie: one.cookie })).body).toBe('null')
+  }
+})
+
+test('a conflict is told of by its place, but not that of the cookie, which every request moves', async () => {
+  const all = together(2)
+  const told: unknown[] = []
+  await using application = await servers(
+    2,
+    async (request, response) => {
+      if (request.url !== '/begin') await all()
+      request.session!['cookieConsent'] = request.url
+      response.end()
+    },
+    { cookie: { maxAge: 60_000 } },
+  )
+  const [one, two] = application.sites
+  await one.get({ path: '/begin' })
+  const { cookie } = one
+  const listen = (message: unknown): unknown => told.push((message as { paths: unknown }).paths)
+  subscribe('holdfast:conflict', listen)
+  await Promise.all([one.get({ path: '/a', cookie }), two.get({ path: '/b', cookie })])
+  unsubscribe('holdfast:conflict', listen)
+  expect(told).toEqual([['cookieConsent']])
+})
+
+test('__proto__ in a form that was put into the session reaches no prototype, and merges as any member', async () => {
+  await using application = await servers(2, (request, response) => {
+    request.session!['form'] ??= JSON.parse('{"__proto__":{"admin":true},"a":1}')
+    request.session!['at'] = Math.random()
+    const form = request.session!['form'] as { admin?: true }
+    response.end(JSON.stringify([({} as { admin?: true }).admin ?? null, form.admin ?? null, Object.keys(form)]))
+  })
+  const [one, two] = application.sites
+  await one.get()
+  const { cookie } = one
+  await Promise.all([one.get({ cookie }), two.get({ cookie }), two.get({ cookie })])
+  expect((await two.get({ cookie })).body).toBe('[null,null,["__proto__","a"]]')
 })
 
 test('what is no manager is refused', () => {

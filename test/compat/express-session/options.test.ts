@@ -1,7 +1,8 @@
 /** Options and their mistakes, deprecations and warnings. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
-import { implementations } from './implementations.ts'
+import { implementations, type TestedRequest } from './implementations.ts'
+import { open } from './site.ts'
 
 describe.each(implementations)('$name', ({ session, differs }) => {
   const deprecated: string[] = []
@@ -43,11 +44,32 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     expect(deprecated.length).toBe(1)
   })
 
+  test.each(['production', 'development'])('MemoryStore in %s', (environment) => {
+    vi.stubEnv('NODE_ENV', environment)
+    const said: string[] = []
+    vi.spyOn(console, 'warn').mockImplementation((text: string) => void said.push(text))
+    vi.spyOn(process, 'emitWarning').mockImplementation((text) => void said.push(String(text)))
+    session({ secret: 'x', resave: false, saveUninitialized: false })
+    // The original looks when it is loaded.
+    expect(said.length).toBe(environment === 'production' ? differs({ original: 0, dropIn: 1 }) : 0)
+    if (said.length > 0) expect(said[0]).toMatch(/MemoryStore.*not\s+designed for.*production/s)
+    said.length = 0
+    session({ secret: 'x', resave: false, saveUninitialized: false, store: new session.Store() })
+    expect(said).toEqual([])
+  })
+
   test('maxAge as a Date is taken, and told of', () => {
     const cookie = new session.Cookie()
     cookie.maxAge = new Date(Date.now() + 5_000)
     expect(cookie.expires).toBeInstanceOf(Date)
     expect(deprecated).toEqual(['maxAge as Date; pass number of milliseconds instead'])
+  })
+
+  test('a cookie that only cookie-parser has seen is told of', async () => {
+    const parsed = (request: TestedRequest): void => void (request['signedCookies'] = { 'connect.sid': 'mine' })
+    await using site = await open(session, {}, (_request, response) => response.end(), parsed)
+    await site.get()
+    expect(deprecated).toEqual(['cookie should be available in req.headers.cookie'])
   })
 
   test('NO_DEPRECATION silences it', () => {

@@ -165,6 +165,46 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     expect(JSON.parse(body)).toEqual([['name', 'cookie'], 'function', 'mine', 'function'])
   })
 
+  test('an id of our own is 24 random bytes in base64url; genid is given the request', async () => {
+    const said: unknown[] = []
+    await using site = await open(session, {}, (request, response) => response.end(String(request.sessionID)))
+    expect((await site.get()).body).toMatch(/^[\w-]{32}$/)
+    const genid = ({ url }: TestedRequest): string => {
+      said.push(url)
+      return 'mine'
+    }
+    await using other = await open(session, { genid }, (request, response) => response.end(String(request.sessionID)))
+    expect([(await other.get({ path: '/a' })).body, said]).toEqual(['mine', ['/a']])
+  })
+
+  test('a genid that throws is an error', async () => {
+    const genid = (): never => {
+      throw new Error('no more ids')
+    }
+    const middleware = session({ secret: SECRET, resave: false, saveUninitialized: false, genid })
+    const said: unknown[] = []
+    // The original throws, which Express makes the same of.
+    try {
+      middleware({ headers: {}, url: '/' } as TestedRequest, {} as never, (error) =>
+        said.push((error as Error).message),
+      )
+    } catch (error) {
+      said.push((error as Error).message)
+    }
+    expect(said).toEqual(['no more ids'])
+  })
+
+  test('a store that goes away and comes back while a request is under way serves it', async () => {
+    const store = new session.MemoryStore()
+    await using site = await open(session, { store }, (request, response) => {
+      store.emit('disconnect')
+      request.session!['a'] = 1
+      response.end()
+    })
+    await site.get()
+    expect(Object.keys(store.sessions).length).toBe(1)
+  })
+
   test('two middlewares on one store: each request has the cookie of its own', async () => {
     const store = new session.MemoryStore()
     await using site = await open(session, { store, cookie: { path: '/' } }, (request, response) => {

@@ -16,6 +16,16 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     expect(() => Object.assign(mine, { id: 'other' })).toThrow(/read only/)
   })
 
+  test("req and id are its own, hidden, and cannot be written; its methods are the prototype's, and hidden", () => {
+    const mine = new session.Session({ sessionID: 'mine' })
+    for (const member of ['req', 'id'])
+      expect(Object.getOwnPropertyDescriptor(mine, member)).toMatchObject({ enumerable: false, writable: false })
+    for (const method of ['touch', 'resetMaxAge', 'save', 'reload', 'destroy', 'regenerate']) {
+      const found = Object.getOwnPropertyDescriptor(session.Session.prototype, method)
+      expect([method, typeof found?.value, found?.enumerable]).toEqual([method, 'function', false])
+    }
+  })
+
   test('its members are not enumerated', async () => {
     await using site = await open(session, {}, (request, response) => {
       const members: string[] = []
@@ -106,6 +116,17 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     await site.get()
     expect((await site.get()).body).toMatch(/^(?:null|undefined) 1 false true$/)
     expect(site.calls).toEqual(['set id1', 'get id1', 'get id1', 'touch id1'])
+  })
+
+  test('reload does not move what the session is compared with: what another has changed is saved once more', async () => {
+    const store = new session.MemoryStore()
+    store.sessions['mine'] = JSON.stringify({ cookie: {}, a: 1 })
+    await using site = await open(session, { store }, (request, response) => {
+      store.sessions['mine'] = JSON.stringify({ cookie: {}, a: 2 })
+      request.session!.reload(() => response.end(String(request.session!['a'])))
+    })
+    expect((await site.get({ cookie: cookieFor('mine') })).body).toBe('2')
+    expect(site.calls).toEqual(['get id1', 'get id1', 'set id1'])
   })
 
   test.each([
@@ -199,6 +220,19 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     expect(JSON.parse(store.sessions['mine'])).toMatchObject({ name: 'bob' })
     await new Promise((resolve) => mine.destroy(resolve))
     expect(store.sessions['mine']).toBeUndefined()
+  })
+
+  test('a session that the store has not: nothing, and no error', async () => {
+    const answers = await new Promise<unknown[]>((resolve) => {
+      new session.MemoryStore().load('unknown', (...values) => resolve(values))
+    })
+    expect(answers.every((value) => value === undefined || value === null)).toBe(true)
+  })
+
+  test('createSession takes an expiry that is a Date already', () => {
+    const expires = new Date(Date.now() + 60_000)
+    const { createSession } = new session.MemoryStore()
+    expect(createSession({ sessionID: 'mine' }, { cookie: { expires } }).cookie.expires).toEqual(expires)
   })
 
   test('createSession revives the expiry, and keeps the age that it was given', () => {

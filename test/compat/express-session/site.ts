@@ -15,6 +15,7 @@ export interface Answer {
 }
 
 export interface Ask {
+  readonly method?: string
   readonly path?: string
   readonly headers?: Record<string, string>
   /** The `Cookie` header. Default: what the browser keeps. */
@@ -109,9 +110,9 @@ export async function open(session: Tested, options: SiteOptions, handler: Handl
     calls,
     errors,
     cookie: undefined,
-    async get({ path = '/', headers = {}, ...given } = {}) {
+    async get({ method = 'GET', path = '/', headers = {}, ...given } = {}) {
       const cookie = 'cookie' in given ? given.cookie : site.cookie
-      const answer = await fetchOnce(port, path, { ...headers, ...(cookie !== undefined && { cookie }) })
+      const answer = await fetchOnce(port, method, path, { ...headers, ...(cookie !== undefined && { cookie }) })
       const own = answer.cookies.find((line) => line.startsWith(`${name}=`))
       if (own !== undefined) site.cookie = own.startsWith(`${name}=;`) ? undefined : own.split(';')[0]
       await settled()
@@ -125,9 +126,9 @@ export async function open(session: Tested, options: SiteOptions, handler: Handl
   return site
 }
 
-function fetchOnce(port: number, path: string, headers: Record<string, string>): Promise<Answer> {
+function fetchOnce(port: number, method: string, path: string, headers: Record<string, string>): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asking = ask({ port, path, headers, agent: false, timeout: 5_000 }, (response) => {
+    const asking = ask({ port, method, path, headers, agent: false, timeout: 5_000 }, (response) => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (text: string) => (body += text))

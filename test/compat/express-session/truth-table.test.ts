@@ -72,6 +72,14 @@ const rows: readonly Row[] = [
       sent: false,
     },
     {
+      situation: 'existing, modified, rolling',
+      options: { resave, rolling: true, saveUninitialized: false },
+      first: WRITES,
+      second: WRITES,
+      calls: ['get id1', 'set id1'],
+      sent: true,
+    },
+    {
       situation: 'existing, modified, with an expiry',
       options: { resave, saveUninitialized: false, cookie: MAX_AGE },
       first: WRITES,
@@ -157,6 +165,34 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     },
   )
 
+  test.each([true, false])('existing, unmodified, in a store without touch, resave %s', async (resave) => {
+    const store = new session.MemoryStore()
+    Object.defineProperty(store, 'touch', { value: undefined })
+    await using site = await open(session, { store, resave, saveUninitialized: true }, READS)
+    await site.get()
+    expect((await site.get()).cookies).toEqual([])
+    expect(site.calls.slice(1)).toEqual(resave ? ['get id1', 'set id1'] : ['get id1'])
+  })
+
+  test.each([
+    [{ rolling: true }, 1],
+    [{ rolling: false }, 1],
+    [{ rolling: true, resave: true }, 1],
+  ])('%j: the end of a session is moved once per response', async (options, times) => {
+    const touched: unknown[] = []
+    await using site = await open(session, { cookie: MAX_AGE, ...options }, (request, response) => {
+      const mine = request.session!
+      mine['visits'] ??= 1
+      const touch = mine.touch.bind(mine)
+      Object.defineProperty(mine, 'touch', { value: () => (touched.push(1), touch()), enumerable: false })
+      response.end()
+    })
+    await site.get()
+    touched.length = 0
+    await site.get()
+    expect(touched.length).toBe(times)
+  })
+
   test('regenerated and saved by hand', async () => {
     await using site = await open(session, {}, (request, response) => {
       request.session!.regenerate(() => {
@@ -185,6 +221,21 @@ describe.each(implementations)('$name', ({ session, differs }) => {
       const answer = await site.get({ cookie })
       expect([answer.body, answer.cookies.length]).toEqual(['false', 1])
       expect(site.calls.filter((call) => call.startsWith('set')).length).toBe(1)
+    })
+  })
+
+  describe.each([true, false])('an id that leads nowhere, unmodified, saveUninitialized %s', (saveUninitialized) => {
+    test.each([
+      ['unknown', cookieFor('unknown')],
+      ['expired', cookieFor('expired')],
+      ['signed by another', cookieFor('unknown', { secret: 'another secret' })],
+    ])('%s', async (_what, cookie) => {
+      const store = new session.MemoryStore()
+      store.sessions['expired'] = JSON.stringify({ cookie: { expires: new Date(0) } })
+      await using site = await open(session, { store, saveUninitialized }, READS)
+      const answer = await site.get({ cookie })
+      const sets = site.calls.filter((call) => call.startsWith('set'))
+      expect([answer.cookies.length, sets.length]).toEqual(saveUninitialized ? [1, 1] : [0, 0])
     })
   })
 

@@ -26,7 +26,10 @@ function project(suite: Suite): TestProjectInlineConfiguration {
       testTimeout: suite.timeout,
       hookTimeout: suite.timeout,
       fileParallelism: !suite.alone,
-      globalSetup: suite.needsBuild ? ['tools/build-before-tests.mjs'] : [],
+      globalSetup: [
+        ...(suite.needsBuild ? ['tools/build-before-tests.mjs'] : []),
+        ...(suite.needsPeers ? ['test/support/peers-before-tests.ts'] : []),
+      ],
       // Built files are Node's to load, not vitest's to transform: a bundler may hide what a user would see.
       server: { deps: { external: [/\/dist\/.*\.js$/] } },
       restoreMocks: true,

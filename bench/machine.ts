@@ -6,7 +6,7 @@ import path from 'node:path'
 
 import { PROJECT } from '../proof/peers.ts'
 import { LOADER } from './load.ts'
-import { versionOfPeer } from './peers.ts'
+import { versionOfPeer } from '../proof/peers.ts'
 
 export interface Machine {
   readonly processor: string
@@ -49,7 +49,7 @@ export function machineLine({ processor, cores, gigabytes, system: running }: Ma
 /** By name. */
 export function versions(): Record<string, string> {
   const ours = ['fastify', 'express', 'ioredis', 'lmdb'].map((name) => [name, installed(`node_modules/${name}`)])
-  const theirs = PEERS.map((name) => [name, versionOfPeer(name)])
+  const theirs = PEERS.map((name) => [name, versionOfPeer(name, 'bench')])
   const redis = /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? '?'
   return {
     node: process.version,

@@ -7,7 +7,7 @@ import { measureLatencies } from './latency.ts'
 import { tell } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { HELP, type Options, readTask, type Task } from './options.ts'
-import { installBenchPeers } from './peers.ts'
+import { installPeers } from '../proof/peers.ts'
 import { reportOf } from './report.ts'
 import { ResultsFile } from './results.ts'
 import { measureScale } from './scale.ts'
@@ -35,7 +35,7 @@ async function perform(wanted: Task): Promise<void> {
 }
 
 async function measure(options: Options): Promise<void> {
-  installBenchPeers()
+  installPeers('bench')
   const { contenders, parts, rounds } = options
   const file = new ResultsFile(args, options.full, rounds)
   for (const processes of options.processes) await measureServers(options, processes, file)

@@ -9,6 +9,7 @@
  * @property {number} timeout of one test or hook, in milliseconds; meant for a busy machine, not for slow tests
  * @property {boolean} alone one file at a time: suites that start servers would else measure each other
  * @property {boolean} needsBuild these tests start compiled programs
+ * @property {boolean} needsPeers these tests use the packages of test/compat/peers
  * @property {import('./setup.mjs').Need[]} needs besides the npm packages
  */
 
@@ -20,10 +21,11 @@ export const suites = [
     include: ['test/**/*.test.ts'],
     exclude: [...folders, 'support', 'programs', '**/node_modules'].map((folder) => `test/${folder}/**`),
     timeout: 30_000,
+    needsPeers: true,
     needs: ['redis-server', 'openssl'],
   }),
   suite('contract', { needsBuild: true, needs: ['redis-server'] }),
-  suite('dist', { against: 'built', needsBuild: true }),
+  suite('dist', { against: 'built', needsBuild: true, needsPeers: true }),
   suite('flow', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server', 'haproxy', 'openssl'] }),
   suite('fault', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server'] }),
   suite('browser', { alone: true, needsBuild: true, timeout: 120_000, needs: ['haproxy', 'chromium', 'openssl'] }),
@@ -43,6 +45,7 @@ function suite(name, differences) {
     timeout: 60_000,
     alone: false,
     needsBuild: false,
+    needsPeers: false,
     needs: [],
     ...differences,
   }

@@ -4,7 +4,6 @@ import path from 'node:path'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { installPeers } from '../../proof/peers.ts'
 import { installPackage, type InstalledPackage } from './installed-package.ts'
 
 const PEERS = 'test/compat/peers'
@@ -13,7 +12,6 @@ const STORY = { names: ['Cookie', 'MemoryStore', 'Session', 'Store'], counts: ['
 let installed: InstalledPackage
 
 beforeAll(async () => {
-  installPeers(PEERS)
   installed = await installPackage()
   await installed.add('express', '@types/express', '@types/node', 'typescript', 'typescript-5.9', 'typescript-6')
   await installed.addFrom(PEERS, '@types/express-session', 'esbuild', 'jest')

@@ -57,6 +57,8 @@ export class Cookie {
       throw new TypeError('maxAge must be a number or Date')
     if (milliseconds instanceof Date) deprecate('maxAge as Date; pass number of milliseconds instead')
     this.expires = typeof milliseconds === 'number' ? new Date(Date.now() + milliseconds) : milliseconds
+    // And not what is left of them a moment later, which would get less with each request.
+    if (typeof milliseconds === 'number') this.originalMaxAge = milliseconds
   }
 
   /** What a store keeps of the cookie. */

@@ -59,6 +59,8 @@ export class Exchange implements SettlingVisit, Keeper {
   #refused = false
   /** Whether what was due at the first byte is done; what is due later is a change that came later. */
   #looked = false
+  /** Whether the first byte has come to where it is held. A head that is decided may still be on its way there, as through compression. */
+  #begun: boolean
   #settling = false
   /** The cookie of a session that was ended here. */
   #ended: Cookie | undefined
@@ -73,6 +75,7 @@ export class Exchange implements SettlingVisit, Keeper {
     this.#exchanged = exchanged
     this.#cookieId = cookieId
     this.#since = since
+    this.#begun = exchanged.response.headersSent
   }
 
   /** Takes the present session of the request for what it began with. `stored`: so it is in the store. */
@@ -119,13 +122,13 @@ export class Exchange implements SettlingVisit, Keeper {
   }
 
   /**
-   * The application ends its response, whose head has left already: what it has changed since is saved before the rest
+   * The application ends its response, which has begun to leave already: what it has changed since is saved before the rest
    * leaves. `undefined`: there is nothing to wait for. Rejects where another answer has to take its place. `held`: whether
    * what is due at the first byte is waited for elsewhere.
    */
   atEnd(held: boolean): Promise<void> | undefined {
     const { response } = this.#exchanged
-    if (held && (!response.headersSent || this.#settling)) return undefined
+    if (held && (!this.#begun || this.#settling)) return undefined
     if (!this.unsettled) return undefined
     return this.#settle().catch((error: unknown) => {
       this.#refused = this.#settings.refuses && !response.headersSent
@@ -145,10 +148,12 @@ export class Exchange implements SettlingVisit, Keeper {
   }
 
   pass(): void {
+    this.#begun = true
     this.#looked = true
   }
 
   async settle(): Promise<Settled> {
+    this.#begun = true
     this.#settling = true
     try {
       // A handler that writes its response in one go is let finish, so that its session is saved once.

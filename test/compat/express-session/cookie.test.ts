@@ -39,7 +39,7 @@ describe.each(implementations)('$name', ({ session, differs }) => {
     const cookie = new Cookie({ maxAge: 60_000 })
     expect(cookie.expires).toBeInstanceOf(Date)
     expect(Number(cookie.maxAge)).toBeGreaterThan(59_000)
-    expect([cookie.originalMaxAge, 59_999]).toContain(cookie.originalMaxAge)
+    expect([60_000, differs({ original: 59_999, dropIn: 60_000 })]).toContain(cookie.originalMaxAge)
     cookie.maxAge = null
     expect([cookie.expires, cookie.maxAge, cookie.originalMaxAge]).toEqual([null, null, null])
     cookie.maxAge = false

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 
 import dropIn from 'holdfast/express-session'
 
-import { installPeers, loadPeer } from '../../../proof/peers.ts'
+import { loadPeer } from '../../../proof/peers.ts'
 
 /** Where the originals are. */
 export const PEERS = 'test/compat/peers'
@@ -80,7 +80,6 @@ export interface Implementation {
   differs<Value>(expected: { readonly original: Value; readonly dropIn: Value }): Value
 }
 
-installPeers(PEERS)
 const original = await loadPeer<{ default: Tested }>('express-session', PEERS)
 
 export const implementations: readonly [Implementation, Implementation] = [

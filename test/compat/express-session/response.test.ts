@@ -351,6 +351,21 @@ describe('what the drop-in has besides', () => {
       expect([answer.status, answer.body, answer.cookies, site.errors]).toEqual([500, 'failed', [], ['full']])
     })
 
+    test.each<[string, Handler]>([
+      ['writeHead and end', (_request, response) => void response.writeHead(201).end('whole')],
+      ['write and end', (_request, response) => void (response.write('who'), response.end('le'))],
+    ])('nor one by %s', async (_how, handler) => {
+      const store = Object.assign(new session.MemoryStore(), {
+        set: (_id: string, _session: unknown, done?: Done) => setImmediate(done!, new Error('full')),
+      })
+      await using site = await open(session, { ...options, store }, (request, response, next) => {
+        changes(request)
+        handler(request, response, next)
+      })
+      const answer = await site.get()
+      expect([answer.status, answer.body, answer.cookies, site.errors]).toEqual([500, 'failed', [], ['full']])
+    })
+
     test('while the store is disconnected there is a 503', async () => {
       const store = new session.MemoryStore()
       await using site = await open(session, { ...options, store }, (_request, response) => response.end())

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 
 import { closeConnections } from './browser.ts'
 import { installPeers } from './peers.ts'
-import { RACES, type Race, type Size } from './race/index.ts'
+import { DROP_IN_RACES, RACES, type Race, type Size } from './race/index.ts'
 import { runRaces, type Outcome } from './race/run.ts'
 import { nameOf, type Target } from './site.ts'
 import { tableOf } from './table.ts'
@@ -18,7 +18,9 @@ const TARGETS: readonly Target[] = [
   { kind: 'holdfast', adapter: 'fastify', store: 'redis' },
   { kind: 'holdfast', adapter: 'fastify', store: 'sentinel' },
   { kind: 'holdfast', adapter: 'fastify', store: 'cluster' },
-  { kind: 'express-session' },
+  { kind: 'express-session', by: 'drop-in', keeping: 'holdfast' },
+  { kind: 'express-session', by: 'drop-in', keeping: 'connect-redis' },
+  { kind: 'express-session', by: 'original', keeping: 'connect-redis' },
 ]
 
 interface Options {
@@ -70,8 +72,8 @@ async function main({ targets, races, size, json }: Options): Promise<void> {
   for (const target of targets) columns.push(await column(target, races, size))
   closeConnections()
   process.stdout.write(json ? asJson(targets, races, columns) : asTable(targets, races, columns))
-  const broken = columns.some(
-    (outcomes, at) => targets[at]?.kind === 'holdfast' && [...outcomes.values()].some(isBroken),
+  const broken = columns.some((outcomes, at) =>
+    promisedBy(targets[at] as Target).some((race) => outcomes.has(race) && isBroken(outcomes.get(race))),
   )
   process.exitCode = broken ? 1 : 0
 }
@@ -88,8 +90,14 @@ async function column(target: Target, races: readonly Race[], size: Size): Promi
   })
 }
 
-function isBroken(outcome: Outcome): boolean {
-  return 'failed' in outcome || outcome.wrong > 0
+/** The races that a target has to win. */
+function promisedBy(target: Target): readonly Race[] {
+  if (target.kind === 'holdfast') return RACES
+  return target.by === 'original' ? [] : DROP_IN_RACES[target.keeping]
+}
+
+function isBroken(outcome: Outcome | undefined): boolean {
+  return outcome === undefined || 'failed' in outcome || outcome.wrong > 0
 }
 
 function told(race: Race, outcome: Outcome): string {
@@ -98,9 +106,7 @@ function told(race: Race, outcome: Outcome): string {
 }
 
 function asTable(targets: readonly Target[], races: readonly Race[], columns: readonly Map<Race, Outcome>[]): string {
-  const heads = targets.map((target) =>
-    target.kind === 'holdfast' ? `Holdfast ${nameOf(target)}` : 'express-session + connect-redis',
-  )
+  const heads = targets.map(headOf)
   const others = targets.some((target) => target.kind !== 'holdfast')
   const notes = others ? [...new Set(races.flatMap((race) => race.unlike ?? []))] : []
   const rows = races.map((race) => {
@@ -110,6 +116,12 @@ function asTable(targets: readonly Target[], races: readonly Race[], columns: re
   })
   const table = tableOf([['two server processes, one store', ...heads], ...rows])
   return `\n${[table, ...notes.map((note, at) => `[${at + 1}] ${note}`)].join('\n')}\n`
+}
+
+function headOf(target: Target): string {
+  if (target.kind === 'holdfast') return `Holdfast ${nameOf(target)}`
+  const store = target.keeping === 'holdfast' ? 'holdfastStore' : 'connect-redis'
+  return `${target.by === 'original' ? 'express-session' : 'drop-in'} + ${store}`
 }
 
 function cellOf(outcome: Outcome | undefined): string {

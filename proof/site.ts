@@ -14,14 +14,14 @@ import type { HoldfastSetup } from './app/holdfast.ts'
 import { Browser } from './browser.ts'
 import { PROJECT } from './peers.ts'
 
-/** What is raced: Holdfast by adapter and store, or express-session with connect-redis. */
+/** What is raced: Holdfast by adapter and store; or express-session with connect-redis, and what takes its place. */
 export type Target =
   | {
       readonly kind: 'holdfast'
       readonly adapter: 'express' | 'fastify'
       readonly store: 'lmdb' | 'redis' | 'sentinel' | 'cluster'
     }
-  | { readonly kind: 'express-session' }
+  | ({ readonly kind: 'express-session' } & Pick<ExpressSessionSetup, 'by' | 'keeping'>)
 
 export interface SiteOptions {
   readonly csrf?: 'auto' | 'strict'
@@ -47,7 +47,8 @@ const STOPPING_MOST = 5_000
 
 /** A short name, such as `fastify/redis`. */
 export function nameOf(target: Target): string {
-  return target.kind === 'holdfast' ? `${target.adapter}/${target.store}` : 'express-session'
+  if (target.kind === 'holdfast') return `${target.adapter}/${target.store}`
+  return target.by === 'original' ? 'express-session' : `drop-in/${target.keeping}`
 }
 
 /** Starts the store and two server processes. */
@@ -110,7 +111,7 @@ export async function onSite<Result>(
 }
 
 function setupOf(target: Target, store: string, options: SiteOptions): HoldfastSetup | ExpressSessionSetup {
-  if (target.kind === 'express-session') return { kind: 'express-session', store, secret: SECRET }
+  if (target.kind === 'express-session') return { ...target, store, secret: SECRET }
   const { csrf = 'auto', graceTimeout = '60s', renewalTimeout = '1h' } = options
   const { maxPerUser } = options
   const times = { graceTimeout, renewalTimeout }

@@ -1,7 +1,7 @@
 /**
  * The races' application on express-session with connect-redis, written as their documentation advises:
  * `resave: false`, `saveUninitialized: false`, `regenerate` at sign-in, `save` awaited before the answer,
- * `destroy` at sign-out, a synchronizer token kept in the session.
+ * `destroy` at sign-out, a synchronizer token kept in the session. The same on our drop-in, with that store or our own.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -14,6 +14,8 @@ import type { Listening } from './listening.ts'
 
 export interface ExpressSessionSetup {
   readonly kind: 'express-session'
+  readonly by: 'original' | 'drop-in'
+  readonly keeping: 'connect-redis' | 'holdfast'
   /** `redis://…` */
   readonly store: string
   readonly secret: string
@@ -33,27 +35,44 @@ interface KeptSession extends Bag {
 
 type Carrier = IncomingMessage & { session: KeptSession | undefined; sessionID: string }
 
-interface Peers {
-  session: (options: object) => express.RequestHandler
-  createClient: (options: { url: string }) => { connect(): Promise<unknown>; close(): Promise<void> }
-  RedisStore: new (options: { client: unknown }) => object
+type MakeSession = (options: object) => express.RequestHandler
+
+/** Where sessions are. */
+interface Kept {
+  readonly store: object
+  close(): Promise<void>
 }
 
-async function loadPeers(): Promise<Peers> {
-  const session = await loadPeer<{ default: Peers['session'] }>('express-session')
-  const { createClient } = await loadPeer<Pick<Peers, 'createClient'>>('redis')
-  const { RedisStore } = await loadPeer<Pick<Peers, 'RedisStore'>>('connect-redis')
-  return { session: session.default, createClient, RedisStore }
+async function loadSession(by: ExpressSessionSetup['by']): Promise<MakeSession> {
+  if (by === 'original') return (await loadPeer<{ default: MakeSession }>('express-session')).default
+  return (await import('holdfast/express-session')).default as unknown as MakeSession
+}
+
+async function connectRedis(url: string): Promise<Kept> {
+  const { createClient } = await loadPeer<{
+    createClient: (options: { url: string }) => { connect(): Promise<unknown>; close(): Promise<void> }
+  }>('redis')
+  const { RedisStore } = await loadPeer<{ RedisStore: new (options: { client: unknown }) => object }>('connect-redis')
+  const client = createClient({ url })
+  await client.connect()
+  return { store: new RedisStore({ client }), close: () => client.close() }
+}
+
+async function ownStore({ store, secret }: ExpressSessionSetup): Promise<Kept> {
+  const { createSessions } = await import('holdfast')
+  const { holdfastStore } = await import('holdfast/express-session/store')
+  const sessions = createSessions({ secret, store })
+  await sessions.ready()
+  return { store: holdfastStore(sessions), close: () => sessions.close() }
 }
 
 /** Starts one server of the application on a free port of the loopback interface. */
 export async function serveExpressSession(setup: ExpressSessionSetup): Promise<Listening> {
-  const { session, createClient, RedisStore } = await loadPeers()
-  const client = createClient({ url: setup.store })
-  await client.connect()
+  const session = await loadSession(setup.by)
+  const kept = await (setup.keeping === 'holdfast' ? ownStore(setup) : connectRedis(setup.store))
   const app = express()
   app.use(express.urlencoded())
-  app.use(session({ store: new RedisStore({ client }), secret: setup.secret, resave: false, saveUninitialized: false }))
+  app.use(session({ store: kept.store, secret: setup.secret, resave: false, saveUninitialized: false }))
   app.use(async (request, response) => {
     const actor = actorOf(request as unknown as Carrier)
     const reply = await answer(actor, callOf(request.method, request.originalUrl, request.body))
@@ -66,7 +85,7 @@ export async function serveExpressSession(setup: ExpressSessionSetup): Promise<L
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      await client.close()
+      await kept.close()
     },
   }
 }

@@ -2,14 +2,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { closeConnections } from '../../proof/browser.ts'
+import { installPeers } from '../../proof/peers.ts'
 import { formsAcross, formsAcrossRenewal, formsAfterSignOut } from '../../proof/race/forms.ts'
 import { lostAnswers } from '../../proof/race/lost-answer.ts'
 import type { Race } from '../../proof/race/race.ts'
 import { parallelRenewals, renewalOrders } from '../../proof/race/renewals.ts'
 import { signInBeside } from '../../proof/race/sign-in.ts'
-import { signOutInFlight } from '../../proof/race/sign-out.ts'
+import { signOutBeside, signOutInFlight } from '../../proof/race/sign-out.ts'
 import { parallelIncrements, parallelKeys } from '../../proof/race/updates.ts'
-import { nameOf, openSite, type Site, type Target } from '../../proof/site.ts'
+import { nameOf, onSite, openSite, type Site, type Target } from '../../proof/site.ts'
 
 const TARGETS: readonly (Target & { readonly kind: 'holdfast' })[] = [
   { kind: 'holdfast', adapter: 'express', store: 'lmdb' },
@@ -32,6 +33,7 @@ const RULES: readonly { readonly when: string; readonly rules: readonly (readonl
         signOutInFlight,
         50,
       ],
+      ['I3: nor does one in flight on the same server', signOutBeside, 50],
       [
         'I4: a sign-in beside other requests, in every order, ends signed in, and the id from before reaches nothing',
         signInBeside,
@@ -74,5 +76,24 @@ describe.each(TARGETS.map((target) => [nameOf(target), target] as const))('two s
     it.each(rules)('%s', async (_rule, race, of) => {
       expect(await race.run(site, 'full')).toEqual({ wrong: 0, of })
     })
+  })
+})
+
+describe('two servers on the drop-in for express-session', () => {
+  const own = { kind: 'express-session', by: 'drop-in', keeping: 'holdfast' } as const
+
+  it.each([
+    ['I2: with our own store no key is lost that 20 parallel requests add', own, parallelKeys, 60],
+    ['I3: with our own store nothing brings a session back, wherever it was ended', own, signOutInFlight, 8],
+    ['I3: with our own store nothing brings a session back that was ended on the same server', own, signOutBeside, 8],
+    [
+      'I3: with a plain store nothing brings a session back that was ended on the same server',
+      { ...own, keeping: 'connect-redis' } as const,
+      signOutBeside,
+      8,
+    ],
+  ])('%s', async (_rule, target, race, of) => {
+    if (target.keeping === 'connect-redis') installPeers()
+    expect(await onSite(target, race.options, (site) => race.run(site, 'quick'))).toEqual({ wrong: 0, of })
   })
 })

@@ -15,6 +15,7 @@ import type { Session, Sessions } from '../types.ts'
 import { answerToCallback } from './callback.ts'
 import { factsOf, routedPath, type RoutedRequest } from './facts.ts'
 import { answerWith, type ErrorHandling, mount, send, settingsFor, someMountsOf } from './mount.ts'
+import { quickenAdding } from './property-tables.ts'
 import { EVERY_ROUTE, type RouteOptions, see, seenOf } from './seen.ts'
 import { dangerouslySkipCsrf, type Exemptions, exemptionsOf, type SkippedRoute } from './skip-csrf.ts'
 import { watchMethod } from './watched-method.ts'
@@ -65,6 +66,7 @@ export function holdfast<Data extends object>(sessions: Sessions<Data>, options:
     if (seen?.route.session === false) Object.defineProperty(request, as, WITHOUT_SESSION)
     if (seen?.route.session === false || seen?.some((mounted) => mounted.isOf(sessions)) === true) return next()
 
+    if (seen === undefined) quickenAdding(request, response)
     const url = request.originalUrl ?? request.url ?? '/'
     const facts = factsOf(request, routedPath(request))
     const refuse = (error: unknown): void => refuseWith(error, { request, response, next, forwards })

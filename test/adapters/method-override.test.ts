@@ -178,6 +178,30 @@ describe.each(Object.entries(EXPRESSES))('%s', (_name, create: typeof express) =
     expect([reply.status, reply.body.includes('Forbidden'), reply.body.includes('at ')]).toEqual([403, true, false])
   })
 
+  it.each([
+    { from: 'a path', asked: { path: '/as/delete' } },
+    { from: 'a path, encoded', asked: { path: '/as/d%65lete' } },
+    { from: 'a header of any name', asked: { path: '/', headers: { 'x-verb': 'Delete' } } },
+    { from: 'the body of a GET', asked: { path: '/', headers: FORM, body: 'verb=delete' } },
+  ])('a method that is read out of $from is judged', async ({ asked }) => {
+    const { sessions } = await shopSessions()
+    const app = create()
+    app.use(create.urlencoded({ extended: false }), holdfast(sessions))
+    app.use((request, _response, next) => {
+      const { verb } = { ...(request.body as { verb?: string } | undefined) }
+      const meant = verb ?? request.get('x-verb') ?? decodeURIComponent(request.path).split('/')[2]
+      request.method = meant?.toUpperCase() ?? request.method
+      next()
+    })
+    app.use((request, response) => void response.send(request.method))
+    const server = await listen(createServer(app))
+    closing.push(server.close)
+    const send = (headers: Record<string, string>): Promise<Reply> =>
+      ask(server.port, { ...asked, headers: { ...asked.headers, ...headers } })
+    expect((await send(LINK)).status).toBe(403)
+    expect((await send(OWN)).body).toBe('DELETE')
+  })
+
   it('who does not override a method sees nothing of it', async () => {
     const { sessions } = await shopSessions()
     const app = create()

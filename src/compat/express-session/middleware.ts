@@ -1,5 +1,6 @@
 /** The middleware: finds the session of a request, or begins one, and keeps it until the response has left. */
 import type { ServerResponse } from 'node:http'
+import { quickenAdding } from '../../adapters/property-tables.ts'
 import { holdResponse, see } from '../../adapters/seen.ts'
 import { StoreUnavailableError } from '../../errors.ts'
 import { isFailure } from './answered.ts'
@@ -49,6 +50,7 @@ export function expressSession(options?: SessionOptions): RequestHandler {
     const [secret] = secrets
     if (secret === undefined) return next(new Error('secret option required for sessions'))
 
+    quickenAdding(request, response)
     request.sessionStore = store
     const ids = presentedIds(request, settings.name, secrets)
     request.sessionID = ids[0]

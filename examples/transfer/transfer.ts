@@ -46,7 +46,7 @@ export const transfer: TransferKind = defineCycle<Draft | undefined, Receipt>('t
   steps: ['amount', 'details'],
   // Both are shorter than an application would have them: whoever kills a server here wants to see what comes of it.
   lease: '3s',
-  patience: '5s',
+  patience: '8s',
 })
 
 export type TransferKind = CycleKind<Draft | undefined, Receipt>

@@ -10,6 +10,7 @@ export default {
     'examples/*.ts',
     'examples/**/{main,picture}.ts',
     'proof/*.ts',
+    'proof/coherence/apart{,-resolve}.ts',
     'bench/*.ts',
     'test/**/*.test.ts',
     'test/programs/*.ts',

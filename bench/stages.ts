@@ -10,9 +10,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { createSessions, type Session, type Sessions, type Store } from 'holdfast'
-import { lmdbStore } from 'holdfast/lmdb'
-import { memoryStore } from 'holdfast/memory'
+import type { Options, Session, Sessions, Store } from 'holdfast'
 
 import { PROJECT } from '../proof/peers.ts'
 import { tableOf } from '../proof/table.ts'
@@ -21,24 +19,27 @@ import { pin, SERVER_CORE } from './cores.ts'
 import { machine, machineLine } from './machine.ts'
 import { median } from './statistics.ts'
 
-/** The parts of the core, as far as they are used here. */
+/** The parts, as far as they are used here. Those with public names too: in the package they are others than the rest here. */
 interface Parts {
-  readonly keyring: { createKeyring(secret: string, name: string): object }
-  readonly cookie: {
+  readonly index: { createSessions(options: Options<object>): Sessions<object> }
+  readonly 'stores/lmdb': { lmdbStore(path: string): Store }
+  readonly 'stores/memory': { memoryStore(): Store }
+  readonly 'core/keyring': { createKeyring(secret: string, name: string): object }
+  readonly 'core/cookie': {
     cookieNames(name: string, transport: 'host'): { readonly sid: string }
     readCookies(header: string, names: object): unknown
     openId(keyring: object, rank: 'sid', value: string): unknown
     sealId(keyring: object, rank: 'sid', id: object): string
   }
-  readonly 'session-id': { hashVerifier(verifier: Buffer): Buffer }
-  readonly 'live-record': {
+  readonly 'core/session-id': { hashVerifier(verifier: Buffer): Buffer }
+  readonly 'core/live-record': {
     decodeRecord(bytes: Uint8Array): unknown
     encodeRecord(record: object, stamp: Uint8Array): Uint8Array
   }
-  readonly codec: { decode(payload: Uint8Array): object; encode(data: object, limits: object): Uint8Array }
-  readonly mould: { readonly Mould: { of(data: object): Mould } }
-  readonly values: { cloneDecoded(data: object): object; equal(one: object, other: object): boolean }
-  readonly sessions: { beginVisit(sessions: Sessions<object>, facts: object, request: object): Visit }
+  readonly 'core/codec': { decode(payload: Uint8Array): object; encode(data: object, limits: object): Uint8Array }
+  readonly 'core/mould': { readonly Mould: { of(data: object): Mould } }
+  readonly 'core/values': { cloneDecoded(data: object): object; equal(one: object, other: object): boolean }
+  readonly 'core/sessions': { beginVisit(sessions: Sessions<object>, facts: object, request: object): Visit }
 }
 
 interface Mould {
@@ -86,6 +87,8 @@ async function main(rounds: number, visitors: number): Promise<void> {
   pin(process.pid, SERVER_CORE)
   // Elsewhere data are frozen once the answer leaves, which costs more than all the rest.
   process.env['NODE_ENV'] = 'production'
+  const { memoryStore } = await inside('stores/memory')
+  const { lmdbStore } = await inside('stores/lmdb')
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-bench-'))
   try {
     const stages = [
@@ -102,13 +105,13 @@ async function main(rounds: number, visitors: number): Promise<void> {
 
 /** Cookies, records and data, as each request has to do with them. */
 async function partStages(visitors: number): Promise<Stage[]> {
-  const { createKeyring } = await inside('keyring')
-  const { cookieNames, openId, readCookies, sealId } = await inside('cookie')
-  const { hashVerifier } = await inside('session-id')
-  const { decodeRecord, encodeRecord } = await inside('live-record')
-  const { decode, encode } = await inside('codec')
-  const { Mould } = await inside('mould')
-  const { cloneDecoded, equal } = await inside('values')
+  const { createKeyring } = await inside('core/keyring')
+  const { cookieNames, openId, readCookies, sealId } = await inside('core/cookie')
+  const { hashVerifier } = await inside('core/session-id')
+  const { decodeRecord, encodeRecord } = await inside('core/live-record')
+  const { decode, encode } = await inside('core/codec')
+  const { Mould } = await inside('core/mould')
+  const { cloneDecoded, equal } = await inside('core/values')
   const keyring = createKeyring(SECRET, '')
   const names = cookieNames('', 'host')
   const stamp = Buffer.alloc(4)
@@ -160,8 +163,9 @@ async function partStages(visitors: number): Promise<Stage[]> {
 
 /** What the core does for a request, without an adapter, from the cookie to the answer: what reads, and what changes. */
 async function wholeStages(name: string, store: Store, visitors: number): Promise<Stage[]> {
-  const { beginVisit } = await inside('sessions')
-  const sessions: Sessions<object> = createSessions<object>({ secret: SECRET, store, origin: 'https://shop.example' })
+  const { beginVisit } = await inside('core/sessions')
+  const { createSessions } = await inside('index')
+  const sessions = createSessions({ secret: SECRET, store, origin: 'https://shop.example' })
   await sessions.ready()
   const facts = (method: string, cookie?: string): object => ({
     method,
@@ -242,7 +246,7 @@ function report(taken: ReadonlyMap<string, readonly number[]>, rounds: number, v
   return `\n${text.join('\n')}\n`
 }
 
-/** A part of the core: none has a public name. */
+/** A part, from where they are apart: most have no public name. */
 async function inside<Name extends keyof Parts>(name: Name): Promise<Parts[Name]> {
-  return (await import(pathToFileURL(path.join(PROJECT, `dist/core/${name}.js`)).href)) as Parts[Name]
+  return (await import(pathToFileURL(path.join(PROJECT, `build/src/${name}.js`)).href)) as Parts[Name]
 }

@@ -22,11 +22,11 @@ export interface Running {
   stop(): Promise<void>
 }
 
-/** Starts a program of `proof`, such as `cycle/ledger`, and settles once it says on which port it listens. */
-export async function start(program: string, argument: string): Promise<Running> {
+/** Starts a program of `proof`, such as `cycle/ledger`, and settles once it says on which port it listens. `options` are Node's. */
+export async function start(program: string, argument: string, options: readonly string[] = []): Promise<Running> {
   const child = fork(path.join(PROJECT, `build/proof/${program}.js`), [argument], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    execArgv: [],
+    execArgv: [...options],
     // On loopback names the cookies go without HTTPS, but not in production.
     env: { ...process.env, NODE_ENV: 'development' },
   })

@@ -1,15 +1,14 @@
-/** `npm run build`: the package into dist/, the programs that use it into build/. A second call only looks. */
+/** `npm run build`: the package into dist/; its modules one by one, and the programs that use it, into build/. A second call only looks. */
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import path from 'node:path'
 
-import { buildCommonJs } from './commonjs.mjs'
+import { bundle } from './bundle.mjs'
 import { inProject, isProgram, runNode } from './project.mjs'
 
 /** Folders of compiled files, and where the sources of each are. */
-const outputs = [
-  { compiled: 'dist', sources: 'src' },
-  ...['examples', 'proof', 'bench', 'test'].map((folder) => ({ compiled: `build/${folder}`, sources: folder })),
-]
+const outputs = ['src', 'examples', 'proof', 'bench', 'test'].map((folder) => ({
+  compiled: `build/${folder}`,
+  sources: folder,
+}))
 
 /**
  * Builds what is stale. Files that do not type-check are compiled all the same, so that work can go on.
@@ -18,7 +17,7 @@ const outputs = [
 export async function build() {
   for (const { compiled, sources } of outputs) removeOrphans(compiled, sources)
   const ended = await runNode('node_modules/typescript/bin/tsc', ['-b', 'tsconfig.programs.json', '--pretty', 'false'])
-  buildCommonJs()
+  await bundle()
   return ended
 }
 
@@ -26,7 +25,6 @@ export async function build() {
 function removeOrphans(compiled, sources) {
   if (!existsSync(inProject(compiled))) return
   for (const file of readdirSync(inProject(compiled), { recursive: true, encoding: 'utf8' })) {
-    if (compiled === 'dist' && file.startsWith(`commonjs${path.sep}`)) continue
     const noun = /^(.*?)(\.d\.ts|\.js)$/.exec(file)?.[1]
     const isThere = ['.ts', '.d.ts'].some((ending) => existsSync(inProject(`${sources}/${noun}${ending}`)))
     if (noun !== undefined && !isThere) rmSync(inProject(`${compiled}/${file}`))

@@ -6,6 +6,7 @@ import { readText } from './project.mjs'
  * @property {string} specifier what a user imports: 'holdfast/express'
  * @property {string} source './src/adapters/express.ts'
  * @property {string} built './dist/adapters/express.js'
+ * @property {string[]} types './dist/adapters/express.d.ts'; where `require()` gets another file, its types too
  * @property {string | undefined} required what `require()` gets, where that is another file
  * @typedef {object} Manifest
  * @property {string} name
@@ -22,19 +23,30 @@ export function entryPoints() {
     if (typeof target === 'string') return []
     const specifier = manifest.name + subpath.slice(1)
     return 'default' in target
-      ? [entryPoint(specifier, target.default)]
-      : [entryPoint(specifier, target.import.default, target.require.default)]
+      ? [entryPoint(specifier, target)]
+      : [entryPoint(specifier, target.import, target.require)]
   })
 }
 
 /**
  * @param {string} specifier
- * @param {string} built
- * @param {string} [required]
+ * @param {Target} target
+ * @param {Target} [required]
  * @returns {EntryPoint}
  */
-function entryPoint(specifier, built, required) {
-  return { specifier, built, required, source: built.replace('./dist/', './src/').replace(/\.js$/, '.ts') }
+function entryPoint(specifier, { default: built, types }, required) {
+  return {
+    specifier,
+    built,
+    required: required?.default,
+    types: [types, ...(required === undefined ? [] : [required.types])],
+    source: built.replace('./dist/', './src/').replace(/\.js$/, '.ts'),
+  }
+}
+
+/** Where the compiler's declarations are: './build/src/adapters/express.d.ts'. @param {string} built */
+function compiled(built) {
+  return built.replace('./dist/', './build/src/').replace(/\.js$/, '.d.ts')
 }
 
 /**
@@ -42,11 +54,11 @@ function entryPoint(specifier, built, required) {
  * @returns {string[]} what is wrong, in words
  */
 export function pathsOutOfStep() {
-  return ['tsconfig.json', 'tsconfig.programs.json'].flatMap((file) => {
+  return ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.programs.json'].flatMap((file) => {
     const text = readText(file)
     return entryPoints()
       .map(({ specifier, source, built }) => {
-        const target = file === 'tsconfig.json' ? source : built.replace(/\.js$/, '.d.ts')
+        const target = file === 'tsconfig.programs.json' ? compiled(built) : source
         return `"${specifier}": ["${target}"]`
       })
       .filter((line) => !text.includes(line))

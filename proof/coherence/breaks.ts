@@ -1,6 +1,6 @@
 /**
  * Takes a protection out of the near cache, in this process only, so that it is seen whether the proof notices: what is
- * patched is the class of the built package, which has no hooks for that.
+ * patched is the class itself, which has no hooks for that. The process runs with `apart.ts`.
  */
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -24,7 +24,7 @@ interface NearCache {
 }
 
 export async function breakNearCache(what: Break): Promise<void> {
-  const near = await prototypeOf('dist/core/near-cache.js')
+  const near = await prototypeOf('build/src/core/near-cache.js')
   if (what === 'floor') withoutFloor(near)
   else if (what === 'flush') near.flush = () => undefined
   else if (what === 'mark') withoutMark(near)

@@ -2,17 +2,20 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 import type { SessionsStats } from 'holdfast'
 
 import { startRedisServer } from '../../test/support/redis-server.ts'
 import { startBalancer } from '../balancer.ts'
+import { PROJECT } from '../peers.ts'
 import { start } from '../process.ts'
 import type { Counts, Order } from './proxy.ts'
 import type { Setup } from './server.ts'
 
 const SERVERS = 4
 const SECRET = 'a secret of the proofs, for no other use: c0ffee42'
+const APART = pathToFileURL(path.join(PROJECT, 'build/proof/coherence/apart.js')).href
 
 type OneNear = NonNullable<SessionsStats['nearCache']>
 
@@ -47,7 +50,10 @@ export async function openStage(setup: Pick<Setup, 'maxAge' | 'broken'>): Promis
     const proxy = await start('coherence/proxy', String(redis.port))
     closers.push(() => proxy.stop())
     const argument = JSON.stringify({ ...setup, store: `redis://127.0.0.1:${proxy.port}`, secret: SECRET })
-    const servers = await Promise.all(Array.from({ length: SERVERS }, () => start('coherence/server', argument)))
+    const options = setup.broken === undefined ? [] : ['--import', APART]
+    const servers = await Promise.all(
+      Array.from({ length: SERVERS }, () => start('coherence/server', argument, options)),
+    )
     closers.push(() => Promise.all(servers.map((server) => server.stop())))
     const ports = servers.map(({ port }) => port)
     const balancer = await startBalancer(ports, folder, 'kept')

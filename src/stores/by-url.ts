@@ -2,10 +2,9 @@
 import type { Settings } from '../core/options.ts'
 import type { Store } from '../core/store.ts'
 import { OptionsError } from '../errors.ts'
-import { lmdbStore } from './lmdb.ts'
-import { memoryStore } from './memory.ts'
-import { redisStore } from './redis/index.ts'
-import { SCHEMES } from './redis/url.ts'
+import { SCHEMES, storeUrl } from './redis/url.ts'
+import { resolveUse } from './redis/use.ts'
+import { StoreToCome } from './store-to-come.ts'
 
 const METHODS: readonly (keyof Store)[] = [
   'open',
@@ -53,8 +52,8 @@ function withoutStore(settings: Settings): Store {
 function byUrl(url: string, settings: Settings): Store {
   const scheme = url.slice(0, url.indexOf(':') + 1)
   if (scheme === 'memory:') return memory(settings)
-  if (scheme === 'lmdb:') return lmdbStore(lmdbPath(url))
-  if (SCHEMES.includes(scheme)) return redisStore({ url, name: settings.name, deadline: `${settings.storeDeadline}ms` })
+  if (scheme === 'lmdb:') return lmdb(lmdbPath(url))
+  if (SCHEMES.includes(scheme)) return redis(url, settings)
   // Nothing of it is repeated, for it may have a password.
   throw new OptionsError(
     'store',
@@ -63,7 +62,28 @@ function byUrl(url: string, settings: Settings): Store {
 }
 
 function memory({ now }: Settings): Store {
-  return memoryStore(now === undefined ? {} : { now })
+  return new StoreToCome({
+    kind: 'memory',
+    steady: true,
+    load: async () => (await import('./memory.ts')).memoryStore(now === undefined ? {} : { now }),
+  })
+}
+
+function lmdb(path: string): Store {
+  return new StoreToCome({ kind: 'lmdb', steady: true, load: async () => (await import('./lmdb.ts')).lmdbStore(path) })
+}
+
+function redis(url: string, { name, storeDeadline }: Settings): Store {
+  const options = { url, name, deadline: `${storeDeadline}ms` } as const
+  // What is wrong is refused now, and not when the store opens.
+  storeUrl(url)
+  resolveUse(options)
+  return new StoreToCome({
+    kind: 'redis',
+    mayLose: true,
+    tracks: true,
+    load: async () => (await import('./redis/index.ts')).redisStore(options),
+  })
 }
 
 /** The path of an `lmdb:` URL. */

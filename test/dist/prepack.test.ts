@@ -32,6 +32,6 @@ test('packing builds first: the package has every entry point, as JavaScript and
   const tarball = stdout.trim().split('\n').at(-1) ?? ''
   const listed = await execute('tar', ['-tzf', path.join(clone, tarball)])
   const contents = listed.stdout.split('\n')
-  const needed = entryPoints().flatMap(({ built }) => [built, built.replace(/\.js$/, '.d.ts')])
+  const needed = entryPoints().flatMap(({ built, types }) => [built, ...types])
   expect(needed.filter((file) => !contents.includes(file.replace('./', 'package/')))).toEqual([])
 })

@@ -63,6 +63,40 @@ const HOLDFAST: readonly Contender[] = [['fastify', 'Fastify'] as const, ['expre
   },
 )
 
+/** The application of express-session, with one line changed, and with its store as it was or our own. */
+const DROP_IN: readonly Contender[] = [
+  {
+    id: 'express-drop-in',
+    name: 'Express 5 + drop-in, holdfastStore, Redis',
+    base: 'express',
+    setup: { framework: 'express', sessions: 'drop-in', ownStore: true },
+    keeping: 'redis',
+    tokens: true,
+    extra: true,
+    note: 'express-session’s place taken by one changed line, its sessions in our own store: a change is saved by compare-and-set, and what was ended stays so. Every request reads Redis. Tokens by csrf-sync.',
+  },
+  {
+    id: 'express-drop-in-plain',
+    name: 'Express 5 + drop-in, connect-redis',
+    base: 'express',
+    setup: { framework: 'express', sessions: 'drop-in' },
+    keeping: 'redis',
+    tokens: true,
+    extra: true,
+    note: 'One line changed, and nothing else.',
+  },
+  {
+    id: 'express-drop-in-process',
+    name: 'Express 5 + drop-in, MemoryStore',
+    base: 'express',
+    setup: { framework: 'express', sessions: 'drop-in' },
+    keeping: 'process',
+    tokens: true,
+    extra: true,
+    note: 'The same with its store for development.',
+  },
+]
+
 const PEERS: readonly Contender[] = [
   {
     id: 'fastify-session',
@@ -102,6 +136,7 @@ const PEERS: readonly Contender[] = [
     extra: true,
     note: 'Its store for development: in the process, and nothing in it is ever freed but by a request.',
   },
+  ...DROP_IN,
   {
     id: 'iron-session',
     name: 'Express 5 + iron-session',

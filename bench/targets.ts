@@ -17,6 +17,9 @@ const TARGETS: readonly Target[] = [
   { work: 'read', of: 'express-holdfast-redis', over: 'express', least: 0.93 },
   { work: 'read', of: 'fastify-holdfast-redis', over: 'fastify-session', least: 5 },
   { work: 'read', of: 'express-holdfast-redis', over: 'express-session', least: 2.4 },
+  { work: 'read', of: 'express-drop-in', over: 'express-session', least: 1.8 },
+  { work: 'read', of: 'express-drop-in-plain', over: 'express-session', least: 1 },
+  { work: 'read', of: 'express-drop-in-process', over: 'express-session-process', least: 1 },
 ]
 
 /** A line for each target whose contenders were there. */

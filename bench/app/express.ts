@@ -95,12 +95,25 @@ interface Regenerating {
   regenerate(done: (error?: Error) => void): void
 }
 
-async function withExpressSession(app: Express, { store: url }: Setup): Promise<void> {
-  const { default: session } = await loadPeer<{ default: (options: object) => RequestHandler }>(
-    'express-session',
-    'bench',
-  )
-  const store = url === undefined ? undefined : await connectRedis(url)
+type MakeSession = (options: object) => RequestHandler
+
+/** The original, or the drop-in: the same application but for the import. */
+async function sessionOfSetup({ sessions }: Setup): Promise<MakeSession> {
+  if (sessions === 'drop-in') return (await import('holdfast/express-session')).default as unknown as MakeSession
+  return (await loadPeer<{ default: MakeSession }>('express-session', 'bench')).default
+}
+
+async function storeOf(setup: Setup): Promise<object | undefined> {
+  if (setup.ownStore === true) {
+    const { holdfastStore } = await import('holdfast/express-session/store')
+    return holdfastStore(await readySessions(setup))
+  }
+  return setup.store === undefined ? undefined : connectRedis(setup.store)
+}
+
+async function withExpressSession(app: Express, setup: Setup): Promise<void> {
+  const session = await sessionOfSetup(setup)
+  const store = await storeOf(setup)
   // HTTPS ends before this server, as the load says in X-Forwarded-Proto.
   app.set('trust proxy', true)
   app.use(session({ store, secret: SECRET, resave: false, saveUninitialized: false, cookie: COOKIE }))

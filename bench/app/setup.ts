@@ -5,6 +5,7 @@ export const SESSIONS = [
   'bare',
   'holdfast',
   'express-session',
+  'drop-in',
   '@fastify/session',
   'koa-session',
   'hono-sessions',
@@ -18,6 +19,8 @@ export interface Setup {
   readonly store?: string
   /** For Holdfast: `false` turns off the near cache, which is on by default where the store is Redis. */
   readonly nearCache?: boolean
+  /** For the drop-in: whether its sessions are in Holdfast's own store; else where express-session has them. */
+  readonly ownStore?: true
   /** For @fastify/session: `false` turns off that every request saves the session, which is its default. */
   readonly rolling?: boolean
 }

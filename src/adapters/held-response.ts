@@ -134,8 +134,18 @@ export class Hold {
     })
   }
 
-  /** Waits for every visit, also where one has failed already: another's new id must not get lost. */
   async #settle(): Promise<Outcome> {
+    if (this.#joined !== NOBODY) return this.#settleAll()
+    try {
+      const { cookies } = await this.#visit.settle()
+      return { cookies, failure: this.#overflow }
+    } catch (error) {
+      return { cookies: this.#visit.farewell(), failure: asOurs(error) }
+    }
+  }
+
+  /** Waits for every visit, also where one has failed already: another's new id must not get lost. */
+  async #settleAll(): Promise<Outcome> {
     const visits = [this.#visit, ...this.#joined]
     const outcomes = await Promise.allSettled(visits.map((visit) => visit.settle()))
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')

@@ -35,6 +35,8 @@ export class Seen {
   first: Mount<object> | undefined
   /** What holds its response; nothing where it cannot be held (HTTP/2). */
   hold: Hold | undefined
+  /** What keeps the session of a drop-in. */
+  keeper: object | undefined
   /** Those after it; nearly always none. */
   #others: readonly Mount<object>[] = NO_OTHERS
 

@@ -10,6 +10,7 @@ import type { Keeper } from './keeper.ts'
 import { newCookie, type Settings } from './options.ts'
 import { isSecure, type Next, type SessionRequest } from './request.ts'
 import { Session } from './session.ts'
+import { isSame, lifeOf, snapshotOf, type Snapshot } from './snapshot.ts'
 import { signed, type Secret } from './signature.ts'
 import type { Storing } from './storing.ts'
 
@@ -26,12 +27,6 @@ export interface Exchanged {
   readonly response: ServerResponse
   readonly next: Next
   readonly secret: Secret
-}
-
-/** A session as it was at some time. */
-interface Snapshot {
-  readonly id: string
-  readonly content: string
 }
 
 type Due = 'destroy' | 'save' | 'touch' | undefined
@@ -62,6 +57,12 @@ export class Exchange implements SettlingVisit, Keeper {
   /** Whether the first byte has come to where it is held. A head that is decided may still be on its way there, as through compression. */
   #begun: boolean
   #settling = false
+  /** Whether the application ends its response: what it changes from now on, it changes in vain. */
+  #finishing = false
+  /** What its end has begun, and the store has not answered yet. */
+  #pending: Promise<void> | undefined
+  /** Whether there is nothing left to wait for. */
+  #finished = false
   /** The cookie of a session that was ended here. */
   #ended: Cookie | undefined
   /** Calls of `req.session.save()` that the store has not answered yet, and who waits for them. */
@@ -128,6 +129,7 @@ export class Exchange implements SettlingVisit, Keeper {
    */
   atEnd(held: boolean): Promise<void> | undefined {
     const { response } = this.#exchanged
+    if (held && !this.#begun) this.#finishAtOnce()
     if (held && (!this.#begun || this.#settling)) return undefined
     if (!this.unsettled) return undefined
     return this.#settle().catch((error: unknown) => {
@@ -137,8 +139,26 @@ export class Exchange implements SettlingVisit, Keeper {
     })
   }
 
+  /** What is due is begun with at once. The response need not be held where the store has answered already. */
+  #finishAtOnce(): void {
+    if (this.#saving > 0 || this.#pending !== undefined) return
+    try {
+      const due = this.#due()
+      this.#looked = true
+      this.#finishing = true
+      this.#pending = due === undefined ? undefined : this.#carryOut(due)
+      this.#finished = this.#pending === undefined
+      // Whoever holds the response waits for it, a while later.
+      this.#pending?.catch(() => undefined)
+    } catch {
+      // What cannot be compared cannot be saved either, which the next attempt to do so reports.
+      this.#looked = false
+    }
+  }
+
   get unsettled(): boolean {
-    if (this.#saving > 0 || this.#isDueAnyhow()) return true
+    if (this.#finished) return false
+    if (this.#pending !== undefined || this.#saving > 0 || this.#isDueAnyhow()) return true
     try {
       return this.#due() !== undefined
     } catch {
@@ -152,22 +172,11 @@ export class Exchange implements SettlingVisit, Keeper {
     this.#looked = true
   }
 
-  async settle(): Promise<Settled> {
+  settle(): Promise<Settled> {
     this.#begun = true
-    this.#settling = true
-    try {
-      // A handler that writes its response in one go is let finish, so that its session is saved once.
-      await Promise.resolve()
-      // One that streams is not waited for.
-      if (!this.#exchanged.response.writableEnded) await new Promise((resolve) => setImmediate(resolve))
-      await this.#settle()
-    } catch (error) {
-      if (this.#settings.refuses) throw error
-      this.#afterwards(error)
-    } finally {
-      this.#settling = false
-    }
-    return NOTHING_TO_SEND
+    const settled = this.#pending ?? this.#settleFromHere()
+    this.#finished = this.#pending !== undefined
+    return settled.then(nothingToSend, (error: unknown) => this.#failed(error))
   }
 
   farewell(): readonly string[] {
@@ -175,6 +184,20 @@ export class Exchange implements SettlingVisit, Keeper {
   }
 
   finish(): void {}
+
+  /** What is due at the first byte of a response that its application has not ended yet. */
+  async #settleFromHere(): Promise<void> {
+    this.#settling = true
+    try {
+      // A handler that writes its response in one go is let finish, so that its session is saved once.
+      await Promise.resolve()
+      // One that streams is not waited for.
+      if (!this.#exchanged.response.writableEnded) await new Promise((resolve) => setImmediate(resolve))
+      await this.#settle()
+    } finally {
+      this.#settling = false
+    }
+  }
 
   async #settle(): Promise<void> {
     const { response } = this.#exchanged
@@ -211,19 +234,31 @@ export class Exchange implements SettlingVisit, Keeper {
       : undefined
   }
 
-  #carryOut(due: 'destroy' | 'save' | 'touch'): Promise<void> {
+  /** `undefined`: the store has done it already. */
+  #carryOut(due: 'destroy' | 'save' | 'touch'): Promise<void> | undefined {
+    let answer: { readonly error: unknown } | undefined
+    let tell: (() => void) | undefined
+    this.#askFor(due, (error) => {
+      answer = { error }
+      tell?.()
+    })
+    if (answer !== undefined && !isFailure(answer.error)) return undefined
+    return new Promise<void>((resolve, reject) => {
+      tell = () => (isFailure(answer?.error) ? reject(answer.error) : resolve())
+      if (answer !== undefined) tell()
+    })
+  }
+
+  #askFor(due: 'destroy' | 'save' | 'touch', done: Callback): void {
     const { request } = this.#exchanged
+    const { storing } = this.#shared
     const session = request.session as Session
     const id = request.sessionID as string
-    return new Promise<void>((resolve, reject) => {
-      const done: Callback = (error) => (isFailure(error) ? reject(error) : resolve())
-      const { storing } = this.#shared
-      const before = this.#saved
-      if (due !== 'destroy') this.#touch(session)
-      if (due === 'destroy') storing.destroy(id, done)
-      else if (due === 'save') this.#set(session, this.#present ?? snapshotOf(session), done)
-      else if (!storing.touch(id, session, done)) this.#takeIn(session, before)
-    })
+    const before = this.#saved
+    if (due !== 'destroy') this.#touch(session)
+    if (due === 'destroy') storing.destroy(id, done)
+    else if (due === 'save') this.#set(session, this.#present ?? snapshotOf(session), done)
+    else if (!storing.touch(id, session, done)) this.#takeIn(session, before)
   }
 
   /** Saves, and remembers so at once: whether it succeeds is for the store to say, and not tried again. */
@@ -239,7 +274,8 @@ export class Exchange implements SettlingVisit, Keeper {
    * the application may have gone on in its callback, and may have changed something itself.
    */
   #takeIn(session: Session, before: Snapshot | undefined): void {
-    if (before === undefined || before !== this.#saved || this.#exchanged.response.writableEnded) return
+    const isOver = this.#finishing || this.#exchanged.response.writableEnded
+    if (before === undefined || before !== this.#saved || isOver) return
     this.#saved = snapshotOf(session)
   }
 
@@ -292,8 +328,15 @@ export class Exchange implements SettlingVisit, Keeper {
     }
   }
 
+  /** What could not be stored: the response does not leave; or it does, and then the error is handed on. */
+  #failed(error: unknown): Settled {
+    if (this.#settings.refuses) throw error
+    this.#afterwards(error)
+    return NOTHING_TO_SEND
+  }
+
   /** Hands an error on when the response has left. */
-  readonly #afterwards = (error: unknown): void => {
+  #afterwards(error: unknown): void {
     const { response, next } = this.#exchanged
     const hand = (): void => {
       setImmediate(next, error)
@@ -310,29 +353,15 @@ export class Exchange implements SettlingVisit, Keeper {
   }
 }
 
+function nothingToSend(): Settled {
+  return NOTHING_TO_SEND
+}
+
 /** Makes the request a new session. */
 export function generate(settings: Settings, request: SessionRequest): void {
   request.sessionID = settings.genid(request)
   request.session = new Session(request)
   request.session.cookie = newCookie(settings, request)
-}
-
-function snapshotOf(session: Session): Snapshot {
-  return { id: session.id, content: contentOf(session) }
-}
-
-function isSame(before: Snapshot | undefined, { id, content }: Snapshot): boolean {
-  return before !== undefined && before.id === id && before.content === content
-}
-
-/** What counts as the session's content: all but its own cookie. */
-function contentOf({ cookie: _cookie, ...content }: Session): string {
-  return JSON.stringify(content)
-}
-
-/** All of a cookie but the moment of its end, which moves by itself. */
-function lifeOf({ data }: Cookie): string {
-  return JSON.stringify({ ...data, expires: undefined })
 }
 
 function isGiven(expires: unknown): boolean {

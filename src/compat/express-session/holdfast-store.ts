@@ -10,7 +10,7 @@
  * every server; an id leads to a session, but the store to no id; and every call has its deadline. How long a session
  * lives is what the manager says, whatever the cookie does.
  */
-import { createHash } from 'node:crypto'
+import { hash as hashOf } from 'node:crypto'
 import { decode, encode } from '../../core/codec.ts'
 import { standingOf, type Committed, type Gone } from '../../core/commits.ts'
 import { endOrKeep } from '../../core/ending.ts'
@@ -29,12 +29,13 @@ import * as channels from '../../telemetry/channels.ts'
 import type { Sessions } from '../../types.ts'
 import { answered, type Callback } from './answered.ts'
 import type { SessionRequest } from './request.ts'
-import { createSession, type Session } from './session.ts'
+import { createSession, Notes, type Session } from './session.ts'
 import type { SessionData } from './store-contract.ts'
 import { Store } from './store.ts'
 
 /** What is known of a session that was loaded or saved: what is stored, and what its request made of it. */
 interface Known {
+  readonly place: Place
   readonly record: LiveRecord
   readonly bytes: RecordBytes
   /** What its request has made of it already; else it is as it is stored. */
@@ -45,8 +46,12 @@ interface Known {
 interface Place {
   readonly selector: Selector
   readonly hash: Uint8Array
-  readonly handle: string
 }
+
+/** On what was loaded: what is known of it. */
+const LOADED: unique symbol = Symbol('holdfast.loaded')
+
+type Loaded = SessionData & { readonly [LOADED]?: Known }
 
 const SELECTOR_BYTES = 18
 const HASH_BYTES = 16
@@ -57,15 +62,17 @@ export function holdfastStore<Data extends object>(sessions: Sessions<Data>): St
 }
 
 class HoldfastStore extends Store {
+  /** Every call is answered in time by itself. */
+  readonly ownDeadline = true
   readonly #services: Services
-  readonly #loaded = new WeakMap<SessionData, Known>()
-  readonly #known = new WeakMap<Session, Known>()
-  /** The last save of each. */
-  readonly #saving = new WeakMap<Session, Promise<void>>()
+  readonly #notes = new Notes<Note>()
+  /** What the hashes of ids begin with. */
+  readonly #realm: string
 
   constructor(services: Services) {
     super()
     this.#services = services
+    this.#realm = `["express-session",${JSON.stringify(services.settings.name)},`
   }
 
   get(id: string, callback?: Callback<SessionData | undefined>): unknown {
@@ -82,28 +89,31 @@ class HoldfastStore extends Store {
 
   /** Moves the session's end, at most once per touch interval, and lets nobody wait for it. */
   touch(id: string, session: Session, callback?: Callback): unknown {
-    const known = this.#known.get(session)
-    if (known !== undefined) this.#services.touches.soon(this.#placeOf(id).selector, known.record)
+    const known = this.#notes.of(session)?.known
+    if (known !== undefined && session.id === id) this.#services.touches.soon(known.place.selector, known.record)
     return answered<undefined, void>(undefined, callback, (done) => done())
   }
 
   override createSession(request: SessionRequest, data: SessionData): Session {
-    const known = this.#loaded.get(data)
+    const known = (data as Loaded)[LOADED]
     const session = createSession(request, data)
-    if (known !== undefined) this.#known.set(session, known)
+    if (known !== undefined) this.#notes.put(session, { known })
     return session
   }
 
   async #load(id: string): Promise<SessionData | undefined> {
     const { store, clock, ends } = this.#services
-    const { selector, hash } = this.#placeOf(id)
+    const place = this.#placeOf(id)
+    const { selector } = place
     if (ends.isPending(selector)) return undefined
     const standing = standingOf(await store.load(selector))
     if ('gone' in standing) return this.#none(standing)
     const { record, bytes } = standing
-    if (!sameHash(record.hash, hash) || overBy(this.#services, record, clock.now()) !== undefined) return undefined
+    if (!sameHash(record.hash, place.hash) || overBy(this.#services, record, clock.now()) !== undefined)
+      return undefined
     const data = decode(record.payload) as SessionData
-    this.#loaded.set(data, { record, bytes })
+    const known: Known = { place, record, bytes }
+    Object.defineProperty(data, LOADED, { value: known })
     return data
   }
 
@@ -119,9 +129,9 @@ class HoldfastStore extends Store {
   async #save(id: string, session: Session): Promise<void> {
     // As JSON has it, which is what applications have found in their sessions ever since.
     const data = JSON.parse(JSON.stringify(session)) as SessionData
-    const before = this.#saving.get(session)
+    const before = this.#notes.of(session)?.saving
     const saved = before === undefined ? this.#commit(id, session, data) : this.#commitAfter(before, id, session, data)
-    this.#saving.set(session, saved)
+    this.#notes.put(session, { ...this.#notes.of(session), saving: saved })
     return saved
   }
 
@@ -133,7 +143,7 @@ class HoldfastStore extends Store {
   async #commit(id: string, session: Session, data: SessionData): Promise<void> {
     const { commits, counters, touches } = this.#services
     const place = this.#placeOf(id)
-    const known = this.#known.get(session)
+    const known = this.#notes.of(session)?.known
     // Decoded anew: what the request was given, it has gone on changing.
     const before = known?.saved ?? (known && (decode(known.record.payload) as SessionData))
     const conflicts: string[] = []
@@ -142,8 +152,9 @@ class HoldfastStore extends Store {
       (record) => this.#changed(record, { place, data, before, conflicts }),
       known?.bytes,
     )
-    if ('gone' in committed) return counters.drop(place.handle, 'ended')
-    this.#known.set(session, { record: committed.record, bytes: committed.bytes, saved: data })
+    if ('gone' in committed) return counters.drop(handleIn(place), 'ended')
+    const { record, bytes } = committed
+    this.#notes.put(session, { ...this.#notes.of(session), known: { place, record, bytes, saved: data } })
     this.#tell(place, committed, conflicts)
     if (committed.done === 'unchanged') touches.soon(place.selector, committed.record)
     else touches.written(place.selector)
@@ -168,7 +179,9 @@ class HoldfastStore extends Store {
 
   async #end(id: string): Promise<void> {
     const { store, settings, watchers, clock } = this.#services
-    const { selector, handle } = this.#placeOf(id)
+    const place = this.#placeOf(id)
+    const { selector } = place
+    const handle = handleIn(place)
     await endOrKeep(this.#services, 'signed-out', {
       selector,
       handle,
@@ -179,20 +192,29 @@ class HoldfastStore extends Store {
     channels.lifecycle.publish({ handle, what: 'signed-out' })
   }
 
-  #tell({ handle }: Place, { done, record, durable }: Exclude<Committed, Gone>, conflicts: readonly string[]): void {
+  #tell(place: Place, { done, record, durable }: Exclude<Committed, Gone>, conflicts: readonly string[]): void {
+    const handle = handleIn(place)
     this.#services.counters.committed({ handle }, done, record.counter, durable)
     if (conflicts.length > 0) channels.conflict.publish({ handle, paths: conflicts })
   }
 
   /** By a hash, so that the store leads to no id. Ids are random, so that a hash needs no secret. */
   #placeOf(id: string): Place {
-    const digest = createHash('sha512')
-      .update(JSON.stringify(['express-session', this.#services.settings.name, id]))
-      .digest()
-    const selector = digest.subarray(0, SELECTOR_BYTES).toString('base64url') as Selector
-    const hash = digest.subarray(SELECTOR_BYTES, SELECTOR_BYTES + HASH_BYTES)
-    return { selector, hash, handle: handleOf(selector, 0) }
+    const digest = hashOf('sha512', `${this.#realm}${JSON.stringify(id)}]`, 'buffer')
+    const selector = digest.toString('base64url', 0, SELECTOR_BYTES) as Selector
+    return { selector, hash: digest.subarray(SELECTOR_BYTES, SELECTOR_BYTES + HASH_BYTES) }
   }
+}
+
+function handleIn({ selector }: Place): string {
+  return handleOf(selector, 0)
+}
+
+/** What is noted of a session. */
+interface Note {
+  readonly known?: Known
+  /** Its last save. */
+  readonly saving?: Promise<void>
 }
 
 interface Changing {

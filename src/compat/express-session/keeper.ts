@@ -1,4 +1,5 @@
 /** What a session's methods tell the middleware that keeps the session, so that nothing is saved twice, or after its end. */
+import { see, seenOf } from '../../adapters/seen.ts'
 import type { Callback } from './answered.ts'
 import type { SessionRequest } from './request.ts'
 import type { Session } from './session.ts'
@@ -14,16 +15,11 @@ export interface Keeper {
   ending(session: Session): void
 }
 
-/** The same for the package as ES module and as CommonJS, which may meet in one process. */
-const KEEPER: unique symbol = Symbol.for('holdfast.express-session.keeper')
-
-type Kept = SessionRequest & { [KEEPER]?: Keeper }
-
 export function keepBy(request: SessionRequest, keeper: Keeper): void {
-  ;(request as Kept)[KEEPER] = keeper
+  see(request).keeper = keeper
 }
 
-/** Who keeps the request's session; nobody keeps one that a store loaded outside of a request. */
+/** Who keeps the request's session; nobody keeps one that another module's store loaded outside of a request. */
 export function keeperOf(request: SessionRequest): Keeper | undefined {
-  return (request as Kept)[KEEPER]
+  return seenOf(request)?.keeper as Keeper | undefined
 }

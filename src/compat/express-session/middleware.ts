@@ -13,6 +13,7 @@ import { resolveOptions, type SessionOptions, type Settings } from './options.ts
 import { presentedIds } from './presented-ids.ts'
 import { pathOf, type Next, type RequestHandler, type SessionRequest } from './request.ts'
 import { createSessionIn } from './session.ts'
+import { Verified, type Secret } from './signature.ts'
 import { askStore, isNotFound, nameOf } from './store-call.ts'
 import type { SessionData } from './store-contract.ts'
 import { Storing } from './storing.ts'
@@ -33,6 +34,7 @@ export function expressSession(options?: SessionOptions): RequestHandler {
     if (keeper?.generate === undefined) generate(settings, request)
     else keeper.generate(request)
   }
+  const known = settings.secrets && keysOf(settings.secrets)
   let ready = true
   store.on?.('disconnect', () => {
     ready = false
@@ -46,16 +48,26 @@ export function expressSession(options?: SessionOptions): RequestHandler {
     if (!ready) return next(settings.refuses ? disconnected(settings) : undefined)
     const { path } = settings.cookieOf(request)
     if (!pathOf(request).startsWith(typeof path === 'string' && path !== '' ? path : '/')) return next()
-    const secrets = settings.secrets ?? (request.secret === undefined ? [] : [request.secret])
-    const [secret] = secrets
+    const keys = known ?? keysOf(request.secret === undefined ? [] : [request.secret])
+    const [secret] = keys.secrets
     if (secret === undefined) return next(new Error('secret option required for sessions'))
 
     quickenAdding(request, response)
     request.sessionStore = store
-    const ids = presentedIds(request, settings.name, secrets)
+    const ids = presentedIds(request, settings.name, keys)
     request.sessionID = ids[0]
     find(shared, { request, response, next, secret }, ids)
   }
+}
+
+/** Secrets, with what they were found to have signed. */
+interface Keys {
+  readonly secrets: readonly Secret[]
+  readonly verified: Verified
+}
+
+function keysOf(secrets: readonly Secret[]): Keys {
+  return { secrets, verified: new Verified(secrets) }
 }
 
 /** Looks for the session under each of the ids, one after the other. */

@@ -89,9 +89,13 @@ export function resolveOptions(options: SessionOptions = {}): Settings {
     destroysUnset: unset === 'destroy',
     proxy,
     refuses: whenStoreFails === 'refuse',
-    storeDeadline: milliseconds('storeDeadline', options.storeDeadline ?? STORE_DEADLINE),
+    storeDeadline: milliseconds('storeDeadline', options.storeDeadline ?? standardDeadline(store)),
     touchInterval: milliseconds('touchInterval', options.touchInterval ?? 0),
   }
+}
+
+function standardDeadline(store: SessionStore | undefined): number {
+  return store?.ownDeadline === true ? Number.POSITIVE_INFINITY : STORE_DEADLINE
 }
 
 function secretsOf(secret: SessionOptions['secret']): readonly Secret[] | undefined {

@@ -1,20 +1,29 @@
 /** The ids that a request brought and that we signed. */
 import { deprecate } from './deprecation.ts'
 import type { SessionRequest } from './request.ts'
-import { verifiedId, type Secret } from './signature.ts'
+import { verifiedId, type Secret, type Verified } from './signature.ts'
 
 /** At most so many values of one name are looked at: a browser has few paths and domains that send us the same name. */
 const VALUES_MOST = 4
+const NONE: readonly string[] = Object.freeze([])
 
 /**
  * In the order in which they came, which is the browser's: the most exact path first. Where the header has none, what
  * the package cookie-parser made of it counts, too; that is deprecated.
  */
-export function presentedIds(request: SessionRequest, name: string, secrets: readonly Secret[]): readonly string[] {
-  const ids = valuesOf(request.headers.cookie, name).flatMap((value) => verifiedId(value, secrets) ?? [])
+export function presentedIds(
+  request: SessionRequest,
+  name: string,
+  { secrets, verified }: { readonly secrets: readonly Secret[]; readonly verified: Verified },
+): readonly string[] {
+  const ids: string[] = []
+  for (const value of valuesOf(request.headers.cookie, name)) {
+    const id = verified.idOf(value, decoded)
+    if (id !== undefined) ids.push(id)
+  }
   if (ids.length > 0) return ids
   const id = parsedId(request, name, secrets)
-  if (id === undefined) return ids
+  if (id === undefined) return NONE
   deprecate('cookie should be available in req.headers.cookie')
   return [id]
 }
@@ -27,14 +36,17 @@ function parsedId(request: SessionRequest, name: string, secrets: readonly Secre
   return typeof plain === 'string' ? verifiedId(plain, secrets) : undefined
 }
 
-function valuesOf(header: string | undefined, name: string): string[] {
-  if (header === undefined || !header.includes(name)) return []
+/** As they stand in the header. */
+function valuesOf(header: string | undefined, name: string): readonly string[] {
+  if (header === undefined || !header.includes(name)) return NONE
   const values: string[] = []
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=')
-    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue
-    values.push(decoded(pair.slice(equals + 1).trim()))
-    if (values.length === VALUES_MOST) break
+  for (let from = 0; from < header.length && values.length < VALUES_MOST;) {
+    const semicolon = header.indexOf(';', from)
+    const to = semicolon < 0 ? header.length : semicolon
+    const equals = header.indexOf('=', from)
+    if (equals >= 0 && equals < to && header.slice(from, equals).trim() === name)
+      values.push(header.slice(equals + 1, to).trim())
+    from = to + 1
   }
   return values
 }

@@ -6,7 +6,23 @@ import type { SessionRequest } from './request.ts'
 import { askStore } from './store-call.ts'
 import type { SessionData, SessionStore } from './store-contract.ts'
 
+/** Reads, and writes, what a store has noted in a session; `undefined` and `false` for one that another copy of this module made. */
+let read: (session: Session) => object | undefined
+let write: (session: Session, note: object) => boolean
+
 export class Session {
+  /** A store's, where nobody sees it and nothing copies it. Not in a WeakMap, whose entries cost at each collection of garbage. */
+  #note: object | undefined = undefined
+
+  static {
+    read = (session) => (#note in session ? session.#note : undefined)
+    write = (session, note) => {
+      if (!(#note in session)) return false
+      session.#note = note
+      return true
+    }
+  }
+
   declare readonly req: SessionRequest
   declare readonly id: string
   declare cookie: Cookie;
@@ -64,6 +80,20 @@ export class Session {
   /** Ends the session, and begins an empty one under a new id. */
   regenerate(callback?: Callback): this | Promise<void> {
     return answered<this, void>(this, callback, (done) => regenerateIn(storeOf(this), this.req, done))
+  }
+}
+
+/** What a store has noted in a session. */
+export class Notes<Note extends object> {
+  /** Of sessions that another copy of this module made. */
+  readonly #others = new WeakMap<Session, Note>()
+
+  of(session: Session): Note | undefined {
+    return (read(session) as Note | undefined) ?? this.#others.get(session)
+  }
+
+  put(session: Session, note: Note): void {
+    if (!write(session, note)) this.#others.set(session, note)
   }
 }
 

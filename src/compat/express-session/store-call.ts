@@ -2,6 +2,7 @@
 import { StoreUnavailableError } from '../../errors.ts'
 import * as channels from '../../telemetry/channels.ts'
 import { isFailure, type Callback } from './answered.ts'
+import { deadlinesOf } from './deadlines.ts'
 import type { SessionStore } from './store-contract.ts'
 
 /** Calls `run` with a callback that passes on the first answer; after `deadline` milliseconds there is an error instead. */
@@ -11,12 +12,12 @@ export function askStore<Value>(
   run: (done: Callback<Value>) => unknown,
   callback: Callback<Value>,
 ): void {
-  let late: NodeJS.Timeout | undefined
+  let inTime: (() => void) | undefined
   let answered = false
   const done: Callback<Value> = (error, value) => {
     if (answered) return
     answered = true
-    clearTimeout(late)
+    inTime?.()
     if (isFailure(error) && channels.store.hasSubscribers)
       channels.store.publish({ store: nameOf(store), operation, error })
     callback(error, value)
@@ -29,7 +30,7 @@ export function askStore<Value>(
     done(error)
   }
   if (!answered && Number.isFinite(deadline))
-    late = setTimeout(() => done(tooLate(store, operation, deadline)), deadline)
+    inTime = deadlinesOf(deadline).watch(() => done(tooLate(store, operation, deadline)))
 }
 
 /** Whether an error says no more than that there is no such session: of a store that keeps files. */

@@ -1,4 +1,5 @@
 /** The public types: what an application writes and sees. */
+import type { OldSessions } from './core/old-sessions.ts'
 import type { Durability, Durable, Store } from './core/store.ts'
 import type { CsrfReason } from './errors.ts'
 
@@ -234,7 +235,13 @@ export interface BaseOptions {
 export type InitialOption<Data extends object> =
   Record<never, never> extends Data ? { readonly initial?: (() => Data) | undefined } : { readonly initial: () => Data }
 
-export type Options<Data extends object> = BaseOptions & InitialOption<Data>
+/** Sessions of other libraries that are taken over. */
+export interface AdoptOption<Data extends object> {
+  /** Made by the functions of `holdfast/adopt`, such as `fromExpressSession({ … })`. Default: none. */
+  readonly adopt?: readonly OldSessions<Data>[] | undefined
+}
+
+export type Options<Data extends object> = BaseOptions & InitialOption<Data> & AdoptOption<Data>
 
 /** The breaker before the store's reads or its writes: how often it has opened, and how many calls it has refused. */
 export interface BreakerStats {
@@ -253,6 +260,14 @@ export interface EndsStats {
   readonly written: number
   readonly again: number
   readonly givenUp: number
+}
+
+/** Old sessions since the manager was made. */
+export interface AdoptionStats {
+  readonly adopted: number
+  /** Requests that brought one which lives, or lived, and is not adopted (again). */
+  readonly refused: number
+  readonly ended: number
 }
 
 /** What the near cache has done since the manager was made. */
@@ -305,6 +320,8 @@ export interface SessionsStats {
   readonly nearCache: NearCacheStats | undefined
   readonly breakers: { readonly reads: BreakerStats; readonly writes: BreakerStats }
   readonly ends: EndsStats
+  /** Where the option `adopt` is given. */
+  readonly adoption: AdoptionStats | undefined
 }
 
 /** Whether the store answers: `ok` where reads and writes do. */

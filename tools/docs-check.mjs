@@ -99,7 +99,7 @@ function errorCodes(file) {
 }
 
 function optionNames() {
-  return [...properties('src/types.ts', 'BaseOptions', ['Limits', 'NearCacheOptions']), 'initial']
+  return [...properties('src/types.ts', 'BaseOptions', ['Limits', 'NearCacheOptions']), 'initial', 'adopt']
 }
 
 function redisOptionNames() {

@@ -39,6 +39,8 @@ export interface Guarding {
   readonly ending: () => (selector: Selector, marker: RecordBytes, ttl: number) => void
   /** Called before a record is written, and again when that is over, whatever came of it. */
   readonly writing: (selector: Selector) => void
+  /** Called when a marker is in its place, and waited for: what hangs on the visit ends, too. */
+  readonly ended?: ((selector: Selector) => Promise<void> | undefined) | undefined
 }
 
 /** A call that waits for its answer. `answers`: how many its breaker had counted when it was made. */
@@ -60,10 +62,11 @@ export class GuardedStore implements Store {
   readonly #deadline: number
   readonly #beginEnd: Guarding['ending']
   readonly #writing: Guarding['writing']
+  readonly #ended: Guarding['ended']
   #opening: Promise<void> | undefined
   #opened = false
 
-  constructor(store: Store, { deadline, log, answersAgain, ending, writing }: Guarding) {
+  constructor(store: Store, { deadline, log, answersAgain, ending, writing, ended }: Guarding) {
     this.kind = store.kind
     this.steady = store.steady === true
     this.mayLose = store.mayLose === true
@@ -71,6 +74,7 @@ export class GuardedStore implements Store {
     this.#deadline = deadline
     this.#beginEnd = ending
     this.#writing = writing
+    this.#ended = ended
     const settings = { store: store.kind, log }
     this.reads = new Breaker({ ...settings, calls: 'reads', probe: () => this.#probeReads(), closed: answersAgain })
     this.writes = new Breaker({
@@ -137,9 +141,10 @@ export class GuardedStore implements Store {
   end(selector: Selector, marker: RecordBytes, ttl: number, condition?: EndCondition): Awaitable<Swap> {
     const ended = this.#beginEnd()
     const ending = this.#write('end', selector, () => this.#store.end(selector, marker, ttl, condition))
-    const noted = (swap: Swap): Swap => {
-      if (swap.done) ended(selector, marker, ttl)
-      return swap
+    const noted = (swap: Swap): Awaitable<Swap> => {
+      if (!swap.done) return swap
+      ended(selector, marker, ttl)
+      return this.#ended?.(selector)?.then(() => swap) ?? swap
     }
     return ending instanceof Promise ? ending.then(noted) : noted(ending)
   }

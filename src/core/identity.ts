@@ -6,6 +6,7 @@ import { sealId, setCookie, type GenuineId, type Rank } from './cookie.ts'
 import { timeToLive } from './expiry.ts'
 import { sealFloor, Shown } from './floor.ts'
 import type { LiveRecord } from './live-record.ts'
+import type { OldCookies } from './old-cookies.ts'
 import type { Presented } from './presented.ts'
 import { overBy, type Live } from './resolution.ts'
 import type { Services } from './services.ts'
@@ -38,6 +39,8 @@ export class Identity {
   owner: string | undefined
   /** What was held before it was lost, so that it can still be signed out. */
   lost: Holding | undefined
+  /** What the browser brought of another library's sessions. */
+  readonly old: OldCookies | undefined
   readonly #services: Services
   readonly #presented: Presented
   /** What the browser has seen of its session, where the store may lose what it acknowledged. */
@@ -47,8 +50,9 @@ export class Identity {
   #issue: { readonly rank: Rank; readonly id: GenuineId; readonly until?: number } | undefined
   #cleared = false
 
-  constructor(services: Services, presented: Presented) {
+  constructor(services: Services, presented: Presented, old?: OldCookies) {
     this.#services = services
+    this.old = old
     this.#presented = presented
     const id = presented.visitor
     this.#visitor = id === undefined ? undefined : { id, known: true }
@@ -236,8 +240,8 @@ export class Identity {
     return { selector: id.selector, epoch: 0, signedIn: false }
   }
 
-  /** The `Set-Cookie` values of the answer. */
-  cookies(): readonly string[] {
+  /** The `Set-Cookie` values of the answer. `issuing`: whether it takes the id along too, or only what is cleared counts. */
+  cookies(issuing = true): readonly string[] {
     const { transport, names } = this.#presented
     if (transport === 'none') return []
     const style = { secure: transport === 'host', sameSite: this.#services.settings.sameSite }
@@ -250,8 +254,11 @@ export class Identity {
     if (issue !== undefined) set.push({ rank: issue.rank, value: sealId(keyring, issue.rank, issue.id) })
     if (floor !== undefined) set.push({ rank: 'visit', value: sealFloor(keyring, floor) })
     const cleared = this.#cleared ? this.#presented.brought.filter((rank) => !set.some((one) => one.rank === rank)) : []
+    // Together with the id that takes their place, never without it.
+    const old = this.old !== undefined && (this.#cleared || (issuing && this.old.replaced && issue !== undefined))
     return [
       ...cleared.map((rank) => setCookie(names[rank], undefined, style)),
+      ...(old ? (this.old?.clearing() ?? []) : []),
       ...set.map(({ rank, value }) => setCookie(names[rank], value, style)),
     ]
   }

@@ -8,8 +8,18 @@ import { OptionsError } from '../errors.ts'
 import type { Secret, Secrets } from '../types.ts'
 
 /** What keys are made for. */
-export type Purpose = 'sid' | 'gid' | 'visit' | 'floor' | 'selector' | 'succession' | 'csrf'
-const PURPOSES: readonly Purpose[] = ['sid', 'gid', 'visit', 'floor', 'selector', 'succession', 'csrf']
+export type Purpose = 'sid' | 'gid' | 'visit' | 'floor' | 'selector' | 'succession' | 'csrf' | 'adoption' | 'note'
+const PURPOSES: readonly Purpose[] = [
+  'sid',
+  'gid',
+  'visit',
+  'floor',
+  'selector',
+  'succession',
+  'csrf',
+  'adoption',
+  'note',
+]
 
 /** Bytes of a key's fingerprint, as cookies and tokens carry it. */
 export const FINGERPRINT_LENGTH = 4

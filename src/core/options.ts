@@ -7,6 +7,7 @@ import type { SameSite } from './cookie.ts'
 import { milliseconds } from './duration.ts'
 import type { Timers } from './expiry.ts'
 import type { NearCacheBounds } from './near-cache.ts'
+import type { OldSessions } from './old-sessions.ts'
 import type { Durability } from './store.ts'
 import type { UserLimit } from './user-limit.ts'
 
@@ -31,6 +32,9 @@ export interface Settings {
   readonly serveStale: number | undefined
   /** `undefined`: every request reads the store. */
   readonly nearCache: NearCacheBounds | undefined
+  readonly adopt: readonly OldSessions[]
+  /** How long a user's index, and what was revoked of it, is kept: as long as anything of theirs may come. */
+  readonly rollTime: number
   readonly limits: Readonly<Record<keyof Limits, number>>
   readonly log: Log
   readonly now: (() => number) | undefined
@@ -63,6 +67,7 @@ export const DEFAULTS = {
   durability: 'primary',
   serveStale: undefined,
   nearCache: true,
+  adopt: [],
   limits: {
     recordSize: 65_536,
     depth: 32,
@@ -81,7 +86,10 @@ export const DEFAULTS = {
 /** What `durability` may be. */
 export const DURABILITIES: readonly Durability[] = ['primary', 'replicated']
 
-type Given = BaseOptions & { readonly initial?: (() => object) | undefined }
+type Given = BaseOptions & {
+  readonly initial?: (() => object) | undefined
+  readonly adopt?: readonly OldSessions[] | undefined
+}
 
 /** Checks the options and completes them. Throws `OptionsError`. */
 export function resolveOptions(given: Given): Settings {
@@ -91,11 +99,13 @@ export function resolveOptions(given: Given): Settings {
   const timers = resolveTimers(options)
   const insecure = flag('insecure', options.insecure)
   const origin = checkOrigin(options.origin, insecure)
+  const adopt = checkAdopt(options.adopt)
+  const maxRequestTime = milliseconds('maxRequestTime', options.maxRequestTime)
   return Object.freeze({
     name: checkName(options.name),
     origin,
     timers,
-    maxRequestTime: milliseconds('maxRequestTime', options.maxRequestTime),
+    maxRequestTime,
     storeDeadline: milliseconds('storeDeadline', options.storeDeadline),
     csrf: oneOf('csrf', options.csrf, ['auto', 'strict', 'report']),
     sameSite: checkCookie(options.cookie, origin, insecure),
@@ -109,6 +119,8 @@ export function resolveOptions(given: Given): Settings {
     durability: oneOf('durability', options.durability, DURABILITIES),
     serveStale: options.serveStale === undefined ? undefined : milliseconds('serveStale', options.serveStale),
     nearCache: checkNearCache(options.nearCache),
+    adopt,
+    rollTime: Math.max(timers.absolute, ...adopt.map(({ lifetime }) => lifetime)) + maxRequestTime,
     limits: Object.freeze(checkLimits(options.limits)),
     log: checkLog(options.log),
     now: optionalFunction('now', options.now) as (() => number) | undefined,
@@ -144,6 +156,16 @@ function resolveTimers(options: typeof DEFAULTS & Given): Timers {
       'idleTimeout is longer than absoluteTimeout, so it would never end a session.',
     )
   return Object.freeze(timers)
+}
+
+function checkAdopt(given: unknown): readonly OldSessions[] {
+  const known = (one: Partial<OldSessions> | null): boolean =>
+    typeof one?.presented === 'function' && typeof one.adopted === 'function'
+  if (Array.isArray(given) && given.every(known)) return Object.freeze([...(given as OldSessions[])])
+  throw new OptionsError(
+    'adopt',
+    'adopt must be a list of what the functions of holdfast/adopt answer, such as [fromExpressSession({ … })].',
+  )
 }
 
 function checkName(name: unknown): string {

@@ -2,6 +2,7 @@
 import { CsrfCounts } from '../csrf/counts.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { CommitOutcome } from '../types.ts'
+import type { Adoption } from './adoption.ts'
 import type { Clock } from './clock.ts'
 import type { Commits } from './commits.ts'
 import type { Copies } from './copies.ts'
@@ -39,6 +40,8 @@ export interface Services {
   readonly counters: Counters
   /** Only where the store may lose what it acknowledged. */
   readonly lostWrites: LostWrites | undefined
+  /** Only where sessions of another library are adopted. */
+  readonly adoption: Adoption | undefined
 }
 
 /** Counts of one manager. */

@@ -2,6 +2,7 @@
 import { HoldfastError, NotMountedError, OptionsError, StoreUnavailableError } from '../errors.ts'
 import * as channels from '../telemetry/channels.ts'
 import type { Health, Session, Sessions, SessionsStats, SessionSummary, Secrets } from '../types.ts'
+import { Adoption } from './adoption.ts'
 import { createClock, type Clock } from './clock.ts'
 import { Commits } from './commits.ts'
 import { Copies } from './copies.ts'
@@ -154,7 +155,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
   }
 
   stats(): SessionsStats {
-    const { counters, store, ends, lostWrites, near } = this.#services
+    const { counters, store, ends, lostWrites, near, adoption } = this.#services
     const { conflicts, dropped, unconfirmed, stale } = counters
     const csrf = counters.csrf.stats
     return {
@@ -168,6 +169,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
       lostWrites: lostWrites?.count ?? 0,
       nearCache: near?.stats,
       ends: ends.stats,
+      adoption: adoption === undefined ? undefined : { ...adoption.stats },
       storeCommands: store.stats().commands,
       breakers: { reads: store.reads.stats, writes: store.writes.stats },
     }
@@ -209,8 +211,9 @@ export class Manager<Data extends object> implements Sessions<Data> {
   }
 
   async #closeOnce(): Promise<void> {
-    const { heartbeat, commits, touches, ends, store } = this.#services
+    const { heartbeat, commits, touches, ends, store, adoption } = this.#services
     heartbeat.stop()
+    adoption?.stop()
     await commits.idle()
     await touches.idle()
     await ends.close()
@@ -228,6 +231,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     answersAgain: () => void heartbeat.beat().catch(() => undefined),
     ending: () => ends.begin(),
     writing: (selector) => near?.changed(selector),
+    ended: (selector) => adoption?.ended(selector),
   })
   const near = store.tracks && settings.nearCache !== undefined ? makeNearCache(settings.nearCache, store) : undefined
   const ends = new Ends({
@@ -281,7 +285,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     queuedMost: settings.limits.queuedCommits,
     conflicted,
   })
-  return {
+  const services: Services = {
     settings,
     keyring,
     random,
@@ -299,7 +303,10 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     copies,
     counters,
     lostWrites: store.mayLose ? new LostWrites(settings.log) : undefined,
+    adoption: undefined,
   }
+  const adoption = settings.adopt.length > 0 ? new Adoption(services) : undefined
+  return { ...services, adoption }
 }
 
 function makeNearCache(bounds: NearCacheBounds, store: GuardedStore): NearCache {

@@ -6,7 +6,6 @@ import { withdraw } from './ending.ts'
 import { isBarred } from './expiry.ts'
 import type { Holding } from './identity.ts'
 import type { LiveRecord } from './live-record.ts'
-import type { Settings } from './options.ts'
 import type { Services } from './services.ts'
 import { freshVerifier } from './session-id.ts'
 import type { SessionWork, Written } from './session-work.ts'
@@ -116,7 +115,7 @@ async function announce<Data extends object>(
   const begun = performance.now()
   const { holding } = identity
   const { selector } = holding?.id ?? identity.visitor().id
-  const { notBefore, now: since } = await store.enroll(user, selector, lifetimeOf(settings))
+  const { notBefore, now: since } = await store.enroll(user, selector, settings.rollTime)
   const signedInAt = Math.max(Math.floor(since), notBefore + 1, heartbeat.epoch + 1)
   const again = holding?.record.userId === user && !isBarred(holding.record, notBefore)
   const limit = settings.maxPerUser
@@ -164,7 +163,7 @@ async function confirm(
   const unseen =
     refuser !== undefined &&
     (wasSlow(services, attempt.begun) || !(await isEntered(services, { ...attempt, selector })))
-  const { notBefore, now } = await services.store.enroll(user, selector, lifetimeOf(settings))
+  const { notBefore, now } = await services.store.enroll(user, selector, settings.rollTime)
   if (notBefore >= signedInAt) {
     await endOf(services, stored)
     return 'revoked'
@@ -174,10 +173,6 @@ async function confirm(
   if (!unseen || (await hasRoom(services, { user, selector, since: now }, refuser))) return 'live'
   await endOf(services, stored)
   return 'refused'
-}
-
-function lifetimeOf({ timers, maxRequestTime }: Settings): number {
-  return timers.absolute + maxRequestTime
 }
 
 function check<Data extends object>(work: SessionWork<Data>, { settings }: Services, userId: string): void {

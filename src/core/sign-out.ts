@@ -21,6 +21,10 @@ export async function signOut<Data extends object>(
         : [endOfHolding(services, holding)]
   if (ends.length === 0) noteVain(work, services)
   const ending = ends.map((end) => endOrKeep(services, 'signed-out', end))
+  // What was not adopted yet would be, with the next request.
+  const old = identity.old === undefined ? [] : (services.adoption?.endsOf(identity.old) ?? [])
+  const others = old.filter(({ selector }) => !ends.some((end) => end.selector === selector))
+  ending.push(...others.map((end) => endOrKeep(services, 'signed-out', end)))
   if (everywhere) ending.push(endOthers(work, holding?.record.userId))
   const ended = await Promise.allSettled(ending)
   identity.leave()

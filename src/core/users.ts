@@ -58,7 +58,7 @@ export class Users<Data extends object> {
     const { store } = this.#services
     const found = except === undefined ? undefined : await this.#find(userId, except)
     const spared = found !== undefined && (await this.#spare(userId, found)) ? found : undefined
-    const { entries, notBefore, durable: told } = await store.bar(userId, this.#lifetime)
+    const { entries, notBefore, durable: told } = await store.bar(userId, this.#services.settings.rollTime)
     // The one that is spared says so in its record, which somebody may have signed in to since.
     const barred = (record: LiveRecord): boolean => isBarred(record, notBefore)
     const signedInBefore = ({ signedInAt }: LiveRecord): boolean => (signedInAt ?? 0) <= notBefore
@@ -106,11 +106,6 @@ export class Users<Data extends object> {
       )
     if (!committed.durable) throw unconfirmed(handle)
     return result as Result
-  }
-
-  get #lifetime(): number {
-    const { timers, maxRequestTime } = this.#services.settings
-    return timers.absolute + maxRequestTime
   }
 
   async #find(userId: string, handle: string): Promise<LiveEntry | undefined> {

@@ -6,7 +6,7 @@ import type { Session } from '../types.ts'
 import { absoluteDeadline, noRenewalBefore } from './expiry.ts'
 import { Identity } from './identity.ts'
 import { isForwarded, readPresented, type Presented } from './presented.ts'
-import { isSafe, type RequestFacts } from './request.ts'
+import { headerOf, isSafe, type RequestFacts } from './request.ts'
 import { resolve, resolveCopies, type DeadIds, type Live, type Resolution } from './resolution.ts'
 import type { Services, WarnOnce } from './services.ts'
 import { HandlerSession } from './session.ts'
@@ -47,7 +47,9 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     this.#around = around
     this.#facts = facts
     this.#presented = readPresented(services, facts)
-    this.#identity = new Identity(services, this.#presented)
+    const { adoption } = services
+    const old = adoption === undefined ? undefined : adoption.brought(headerOf(facts, 'cookie'))
+    this.#identity = new Identity(services, this.#presented, old)
     this.#data = new SessionData(around.rules, undefined, this)
     this.#work = new SessionWork(services, this.#identity, this.#data, around.revokeUser)
     this.#handlerSession = new HandlerSession(services, this.#work)
@@ -55,6 +57,12 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   }
 
   open(options: Opening = {}): Promise<void> | undefined {
+    const opened = this.#openOwn(options)
+    if (this.#identity.old === undefined) return opened
+    return opened === undefined ? this.#adopt(options) : opened.then(() => this.#adopt(options))
+  }
+
+  #openOwn(options: Opening): Promise<void> | undefined {
     if (this.#presented.only !== undefined) return this.#load(options)
     const { sid, gid } = this.#presented.ids
     if (sid.length > 0 || gid.length > 0) return this.#load(options)
@@ -122,10 +130,9 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   }
 
   farewell(): readonly string[] {
-    const cookies = this.#identity.cookies()
     // What is stored and not confirmed is there: who gets no id for it could never see it.
-    if (this.#failure instanceof UnconfirmedError) return cookies
-    return cookies.filter((cookie) => cookie.endsWith('Max-Age=0'))
+    if (this.#failure instanceof UnconfirmedError) return this.#identity.cookies()
+    return this.#identity.cookies(false).filter((cookie) => cookie.endsWith('Max-Age=0'))
   }
 
   finish(): void {
@@ -153,6 +160,25 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     } catch (error) {
       return this.#beginWithout(error, options)
     }
+  }
+
+  /** Whoever has no session, and brought one of another library, goes on with that. */
+  #adopt({ touch = true, signOut = false }: Opening): Promise<void> | undefined {
+    const { adoption } = this.#around.services
+    const { old, status, detached } = this.#identity
+    if (adoption === undefined || old === undefined || old.arrivals.length === 0) return undefined
+    // What another server may know to be live must not be displaced, and what cannot be answered with an id is not begun.
+    if (status === 'live' || status === 'stale' || detached || this.#presented.transport === 'none') return undefined
+    const adopting = adoption.adopt(old, !isSafe(this.#facts.method) || this.#facts.upgrade === true)
+    return adopting.then(
+      (live) => {
+        if (live !== undefined) this.#begin(live, touch)
+      },
+      (error: unknown) => {
+        if (!signOut || !(error instanceof StoreUnavailableError)) throw error
+        this.#work.unread = error
+      },
+    )
   }
 
   /** The store could not be asked: a copy serves, or a request that signs out goes on without. */

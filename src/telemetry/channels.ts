@@ -14,7 +14,7 @@ export const conflict: Channel = channel('holdfast:conflict')
 export const commit: Channel = channel('holdfast:commit')
 /** A change was dropped because its session is over or its response had left. Message: `{ handle, reason, paths }`. */
 export const dropped: Channel = channel('holdfast:dropped')
-/** A session was begun, renewed, signed in, or ended. Message: `{ handle, what, why }` with `why: 'maxPerUser'` where newer sign-ins ended it. */
+/** A session was begun, adopted, renewed, signed in, or ended. Message: `{ handle, what, why }` with `why: 'maxPerUser'` where newer sign-ins ended it. */
 export const lifecycle: Channel = channel('holdfast:lifecycle')
 /** A request was refused, or passed and counts as noteworthy: a stale token, or in report mode what `under` ('auto' or 'strict') would have refused. `odd`: its `Sec-Fetch-Site` was no value that we know. `origin` and `site` are the request's `Origin` and `Sec-Fetch-Site`, cut off at 200 characters. Message: `{ reason, mode, under, passed, odd, method, path, origin, site }`. */
 export const csrf: Channel = channel('holdfast:csrf')
@@ -36,3 +36,5 @@ export const replaced: Channel = channel('holdfast:replaced')
 export const lost: Channel = channel('holdfast:lost')
 /** A record could not be read: garbage, or a newer format. Message: `{ handle, why }`. */
 export const unreadable: Channel = channel('holdfast:unreadable')
+/** What became of a session of another library: `adopted` (`dropped` are the places that did not come along), `refused` with `why` one of `adopted` (before), `ended`, `revoked`, `superseded`, or `ended`. Message: `{ kind, what, why, handle, dropped }`. */
+export const adoption: Channel = channel('holdfast:adoption')

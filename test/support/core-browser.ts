@@ -1,6 +1,7 @@
 /** Drives the core without HTTP: a deployment of several servers over one store, and browsers with cookie jars. */
 import { resolveOptions } from '../../src/core/options.ts'
 import type { RandomSource } from '../../src/core/random.ts'
+import type { OldSessions } from '../../src/core/old-sessions.ts'
 import { beginVisit, Manager } from '../../src/core/sessions.ts'
 import type { Store } from '../../src/core/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -30,13 +31,19 @@ export interface Deployment {
   readonly servers: readonly Manager<TestData>[]
 }
 
+/** What the servers of a test are told. */
+export type ServerOptions = BaseOptions & {
+  readonly initial?: () => TestData
+  readonly adopt?: readonly OldSessions[]
+}
+
 const quiet = { warn: () => undefined, error: () => undefined }
 
 /** One more server over a store. */
 export function server(
   store: Store,
   clock: TestClock,
-  options: BaseOptions & { initial?: () => TestData } = {},
+  options: ServerOptions = {},
   secret: Secrets = SECRET,
   random?: RandomSource,
 ): Manager<TestData> {
@@ -45,10 +52,7 @@ export function server(
 }
 
 /** A deployment, with its leases taken. */
-export async function deployment(
-  options: BaseOptions & { initial?: () => TestData } = {},
-  count = 2,
-): Promise<Deployment> {
+export async function deployment(options: ServerOptions = {}, count = 2): Promise<Deployment> {
   const clock = testClock()
   const store = memoryStore({ now: clock.now })
   const servers = Array.from({ length: count }, () => server(store, clock, options))

@@ -24,7 +24,12 @@ interface Parts {
   readonly index: { createSessions(options: Options<object>): Sessions<object> }
   readonly 'stores/lmdb': { lmdbStore(path: string): Store }
   readonly 'stores/memory': { memoryStore(): Store }
-  readonly 'core/keyring': { createKeyring(secret: string, name: string): object }
+  readonly 'core/keyring': { createKeyring(secret: string, name: string): { readonly active: object } }
+  readonly 'core/random': { pooledRandom(): object }
+  readonly 'csrf/token': {
+    makeToken(key: object, random: object, lineage: object, bound?: { path: string }): string
+    judgeToken(keyring: object, token: string, lineage: object, path: string): string
+  }
   readonly 'core/cookie': {
     cookieNames(name: string, transport: 'host'): { readonly sid: string }
     readCookies(header: string, names: object): unknown
@@ -70,6 +75,7 @@ const BATCH = 64
 
 const SECRET = 'a secret of the benchmarks, for no other use: 5ca1ab1e'
 const DATA = { name: 'Ada Lovelace', roles: ['admin', 'dev'], cart: [{ sku: 'A-12345', n: 2 }] }
+const PATH = '/account/transfer'
 const LIMITS = { depth: 64, recordSize: 65_536 }
 
 const { values } = parseArgs({
@@ -112,6 +118,8 @@ async function partStages(visitors: number): Promise<Stage[]> {
   const { decode, encode } = await inside('core/codec')
   const { Mould } = await inside('core/mould')
   const { cloneDecoded, equal } = await inside('core/values')
+  const { judgeToken, makeToken } = await inside('csrf/token')
+  const random = (await inside('core/random')).pooledRandom()
   const keyring = createKeyring(SECRET, '')
   const names = cookieNames('', 'host')
   const stamp = Buffer.alloc(4)
@@ -134,9 +142,13 @@ async function partStages(visitors: number): Promise<Stage[]> {
     const data = decode(record.payload)
     const mould = Mould.of(data)
     const header = `theme=dark; ${names.sid}=${value}`
+    const lineage = { selector, epoch: 1, signedIn: true }
     return {
       header,
       value,
+      lineage,
+      token: makeToken(keyring.active, random, lineage),
+      bound: makeToken(keyring.active, random, lineage, { path: PATH }),
       record,
       bytes: encodeRecord(record, stamp),
       data,
@@ -146,6 +158,9 @@ async function partStages(visitors: number): Promise<Stage[]> {
     }
   })
   type Visitor = (typeof each)[number]
+  const judge = (token: string, lineage: object): void => {
+    if (judgeToken(keyring, token, lineage, PATH) !== 'valid') throw new Error('a token of ours is refused')
+  }
   const of = (act: (visitor: Visitor) => unknown) => (visitor: number) => act(each[visitor] as Visitor)
   return [
     { name: 'cookie header: read', act: of(({ header }) => readCookies(header, names)) },
@@ -158,6 +173,13 @@ async function partStages(visitors: number): Promise<Stage[]> {
     { name: 'data: compared, with a mould', act: of(({ mould, cast }) => mould.fits(cast)) },
     { name: 'data: compared, otherwise', act: of(({ data, copy }) => equal(copy, data)) },
     { name: 'data: encoded', act: of(({ data }) => encode(data, LIMITS)) },
+    { name: 'CSRF token: made', act: of(({ lineage }) => makeToken(keyring.active, random, lineage)) },
+    { name: 'CSRF token: verified', act: of(({ token, lineage }) => judge(token, lineage)) },
+    {
+      name: 'CSRF token for one path: made',
+      act: of(({ lineage }) => makeToken(keyring.active, random, lineage, { path: PATH })),
+    },
+    { name: 'CSRF token for one path: verified', act: of(({ bound, lineage }) => judge(bound, lineage)) },
   ]
 }
 
@@ -235,11 +257,18 @@ async function turn({ act }: Stage, visitors: number, milliseconds: number): Pro
 }
 
 function report(taken: ReadonlyMap<string, readonly number[]>, rounds: number, visitors: number): string {
-  const rows = [...taken].map(([name, times]) => [name, median(times).toFixed(2), Math.min(...times).toFixed(2)])
+  const rows = [...taken].map(([name, times]) => [
+    name,
+    median(times).toFixed(2),
+    Math.min(...times).toFixed(2),
+    Math.round(1e6 / median(times))
+      .toLocaleString('en')
+      .replaceAll(',', ' '),
+  ])
   const text = [
     'What the stages of a request cost, in µs of processor time',
     '',
-    tableOf([['', 'median', 'least'], ...rows]),
+    tableOf([['', 'median', 'least', 'a second, at the median'], ...rows]),
     '',
     `${rounds} interleaved rounds, ${visitors} visitors who take turns. ${machineLine(machine())}`,
   ]

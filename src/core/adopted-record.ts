@@ -2,7 +2,7 @@
 import { DataError } from '../errors.ts'
 import { encode } from './codec.ts'
 import type { GenuineId } from './cookie.ts'
-import { mac } from './keyring.ts'
+import { mac } from './hmac.ts'
 import type { LiveRecord } from './live-record.ts'
 import type { Arrival } from './old-cookies.ts'
 import type { Adopted } from './old-sessions.ts'

@@ -5,7 +5,8 @@
  */
 import type { Stored } from './commits.ts'
 import { openFloor, type OpenedFloor } from './floor.ts'
-import { FINGERPRINT_LENGTH, mac, sameBytes, type Keyring } from './keyring.ts'
+import { mac } from './hmac.ts'
+import { FINGERPRINT_LENGTH, sameBytes, type Keyring } from './keyring.ts'
 import { hashVerifier, SELECTOR_BYTES, VERIFIER_BYTES, type Id, type Verifier } from './session-id.ts'
 import type { Selector } from './store.ts'
 

@@ -13,7 +13,8 @@
  * | 4 | until when, in seconds, the store has to have a record or a marker |
  * | 14 | MAC with a key of its own |
  */
-import { FINGERPRINT_LENGTH, mac, sameBytes, type Keyring } from './keyring.ts'
+import { mac } from './hmac.ts'
+import { FINGERPRINT_LENGTH, sameBytes, type Keyring } from './keyring.ts'
 import type { LiveRecord } from './live-record.ts'
 import { SELECTOR_BYTES } from './session-id.ts'
 import type { Selector } from './store.ts'

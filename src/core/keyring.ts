@@ -2,24 +2,22 @@
  * Secrets, and the keys made from them. Every purpose has a key of its own (HKDF, RFC 5869), so that
  * a value made for one purpose is worth nothing for another. The first secret signs; all verify.
  */
-import { createHmac, createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from 'node:crypto'
 
 import { OptionsError } from '../errors.ts'
 import type { Secret, Secrets } from '../types.ts'
+import { MacKey } from './hmac.ts'
 
-/** What keys are made for. */
-export type Purpose = 'sid' | 'gid' | 'visit' | 'floor' | 'selector' | 'succession' | 'csrf' | 'adoption' | 'note'
-const PURPOSES: readonly Purpose[] = [
-  'sid',
-  'gid',
-  'visit',
-  'floor',
-  'selector',
-  'succession',
-  'csrf',
-  'adoption',
-  'note',
-]
+const MAC_PURPOSES = ['sid', 'gid', 'visit', 'floor', 'succession', 'csrf', 'adoption'] as const
+export type MacPurpose = (typeof MAC_PURPOSES)[number]
+
+/** What keys are made for: MACs, and two ciphers. */
+export type Keys = Readonly<Record<MacPurpose, MacKey>> & {
+  /** AES-128. */
+  readonly selector: KeyObject
+  /** AES-256. */
+  readonly note: KeyObject
+}
 
 /** Bytes of a key's fingerprint, as cookies and tokens carry it. */
 export const FINGERPRINT_LENGTH = 4
@@ -28,7 +26,7 @@ const SECRET_LEAST = 32
 /** One secret with its keys. The fingerprint names it without giving it away. */
 export interface Key {
   readonly fingerprint: Buffer
-  readonly keys: Readonly<Record<Purpose, KeyObject>>
+  readonly keys: Keys
 }
 
 export interface Keyring {
@@ -48,24 +46,6 @@ export function createKeyring(secrets: Secrets, name: string): Keyring {
   const all = distinct([sign, ...others].map((secret) => deriveKey(secret, name)))
   const active = all[0] as Key
   return { active, all, find: (fingerprint) => all.find((key) => begins(fingerprint, key.fingerprint)) }
-}
-
-/** Where a message is put together. In one piece, because each `update` costs a tenth of the whole MAC. */
-const DESK = Buffer.allocUnsafeSlow(1_024)
-
-/** HMAC-SHA256 over the parts, each with its length before it, so that no two lists of parts are one message. */
-export function mac(key: KeyObject, parts: readonly Uint8Array[], length = 32): Buffer {
-  let size = 0
-  for (const part of parts) size += 4 + part.length
-  const message = size <= DESK.length ? DESK : Buffer.allocUnsafeSlow(size)
-  let at = 0
-  for (const part of parts) {
-    message.writeUInt32BE(part.length, at)
-    message.set(part, at + 4)
-    at += 4 + part.length
-  }
-  const digest = createHmac('sha256', key).update(message.subarray(0, size)).digest()
-  return length === digest.length ? digest : digest.subarray(0, length)
 }
 
 /** Compares in a time that does not tell where the first difference is. */
@@ -101,9 +81,12 @@ function deriveKey(secret: Secret, name: string): Key {
   }
   const derive = (purpose: string, length: number): Buffer =>
     Buffer.from(hkdfSync('sha256', bytes, '', `holdfast/1 ${purpose} ${name}`, length))
-  const keys = Object.fromEntries(
-    PURPOSES.map((purpose) => [purpose, createSecretKey(derive(purpose, purpose === 'selector' ? 16 : 32))]),
-  ) as Record<Purpose, KeyObject>
+  const macs = MAC_PURPOSES.map((purpose) => [purpose, new MacKey(derive(purpose, 32))] as const)
+  const keys = {
+    ...(Object.fromEntries(macs) as Record<MacPurpose, MacKey>),
+    selector: createSecretKey(derive('selector', 16)),
+    note: createSecretKey(derive('note', 32)),
+  }
   return { fingerprint: derive('fingerprint', FINGERPRINT_LENGTH), keys }
 }
 

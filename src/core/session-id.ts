@@ -2,9 +2,10 @@
  * Ids. An id is a selector, which names the visit and is its key in the store, and a verifier, which is
  * the secret. The store keeps only a hash of the verifier.
  */
-import { createCipheriv, createHash, createHmac, type KeyObject } from 'node:crypto'
+import { createCipheriv, createHash, createHmac } from 'node:crypto'
 
-import { mac, sameBytes, type Key, type Keyring } from './keyring.ts'
+import { mac, sha256, type MacKey } from './hmac.ts'
+import { sameBytes, type Key, type Keyring } from './keyring.ts'
 import type { RandomSource } from './random.ts'
 import type { Selector } from './store.ts'
 
@@ -62,11 +63,11 @@ export function freshVerifier(random: RandomSource): Verifier {
 
 /** What the store keeps of a verifier: 128 bits of its SHA-256. */
 export function hashVerifier(verifier: Verifier): Buffer {
-  return createHash('sha256').update(verifier).digest().subarray(0, HASH_BYTES)
+  return sha256(verifier, HASH_BYTES)
 }
 
 /** The verifier that follows: the same for all who bring the one before, and for nobody who reads the store. */
-export function successor(key: KeyObject, selector: Selector, verifier: Verifier, nonce: Uint8Array): Verifier {
+export function successor(key: MacKey, selector: Selector, verifier: Verifier, nonce: Uint8Array): Verifier {
   return mac(key, [selectorBytes(selector), verifier, nonce], VERIFIER_BYTES) as Verifier
 }
 

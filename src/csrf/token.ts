@@ -12,9 +12,8 @@
  * passes for one given other lineage with a chance of 2^-96, which no number of sessions of one's own improves. The
  * path tag is a plain hash over nonce and path: a path is no secret, and the MAC vouches for it.
  */
-import { hash } from 'node:crypto'
-
-import { FINGERPRINT_LENGTH, mac, sameBytes, type Key, type Keyring } from '../core/keyring.ts'
+import { mac, sha256 } from '../core/hmac.ts'
+import { FINGERPRINT_LENGTH, sameBytes, type Key, type Keyring } from '../core/keyring.ts'
 import type { RandomSource } from '../core/random.ts'
 
 /** What a token is bound to. It stays from a visitor's first page over renewals; sign-in and sign-out end it. */
@@ -131,7 +130,7 @@ function lineageTag(key: Key, token: Buffer, lineage: Lineage): Buffer {
 }
 
 function pathTag(token: Buffer, path: string): Buffer {
-  return hash('sha256', Buffer.concat([nonceOf(token), nameOf(path)]), 'buffer').subarray(0, TAG_LENGTH)
+  return sha256(Buffer.concat([nonceOf(token), nameOf(path)]), TAG_LENGTH)
 }
 
 function nonceOf(token: Buffer): Buffer {

@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 
-import { mac, sameBytes, type Key, type Keyring } from '../core/keyring.ts'
+import { mac } from '../core/hmac.ts'
+import { sameBytes, type Key, type Keyring } from '../core/keyring.ts'
 import type { RandomSource } from '../core/random.ts'
 import type { Selector } from '../core/store.ts'
 import { CYCLE_LENGTH, type Lineage } from '../csrf/token.ts'

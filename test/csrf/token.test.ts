@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 
 import { describe, expect, test, vi } from 'vitest'
 
-import { createKeyring, mac } from '../../src/core/keyring.ts'
+import { mac } from '../../src/core/hmac.ts'
+import { createKeyring } from '../../src/core/keyring.ts'
 import { CYCLE_LENGTH, judgeToken, makeToken, type Lineage } from '../../src/csrf/token.ts'
 import { guest, keyring, OLD_SECRET, random, SECRET, user } from './fixtures.ts'
 

@@ -19,6 +19,8 @@ export interface Used {
   readonly kept: number
   /** Bytes that the system has given. */
   readonly resident: number
+  /** What Holdfast's near cache counts: sessions and bytes. */
+  readonly near: { readonly entries: number; readonly bytes: number }
 }
 
 const LISTEN: Readonly<Record<Setup['framework'], () => Promise<Listen>>> = {
@@ -28,6 +30,9 @@ const LISTEN: Readonly<Record<Setup['framework'], () => Promise<Listen>>> = {
   hono: async () => (await import('./app/hono.ts')).listenOnHono,
 }
 
+const NO_CACHE: Used['near'] = { entries: 0, bytes: 0 }
+let nearHere = (): Used['near'] => NO_CACHE
+
 const setup = JSON.parse(process.argv[2] ?? '{}') as ServerSetup
 // Nothing is kept that a later run would need.
 process.once('disconnect', () => process.exit(0))
@@ -36,6 +41,10 @@ else await single()
 
 async function single(): Promise<void> {
   const listen = await LISTEN[setup.framework]()
+  if (setup.sessions === 'holdfast') {
+    const { nearCacheStats } = await import('./app/holdfast.ts')
+    nearHere = () => nearCacheStats() ?? NO_CACHE
+  }
   const port = await listen(setup)
   process.on('message', () => process.send?.(usedHere()))
   process.send?.({ port })
@@ -69,7 +78,7 @@ function usedHere(): Used {
   globalThis.gc?.()
   const { user, system } = process.cpuUsage()
   const { heapUsed, external, rss } = process.memoryUsage()
-  return { processor: user + system, kept: heapUsed + external, resident: rss }
+  return { processor: user + system, kept: heapUsed + external, resident: rss, near: nearHere() }
 }
 
 function sum(left: Used, right: Used): Used {
@@ -77,5 +86,6 @@ function sum(left: Used, right: Used): Used {
     processor: left.processor + right.processor,
     kept: left.kept + right.kept,
     resident: left.resident + right.resident,
+    near: { entries: left.near.entries + right.near.entries, bytes: left.near.bytes + right.near.bytes },
   }
 }

@@ -166,7 +166,7 @@ export interface NearCacheOptions {
   readonly maxAge?: Duration | undefined
   /** Sessions that are kept. Default 100 000. */
   readonly entries?: number | undefined
-  /** Bytes of this process's memory that they may take, about. Default 67 108 864. */
+  /** Bytes of this process's memory that they may take, with what their data decode to and the cookies that are known. Default 67 108 864. */
   readonly bytes?: number | undefined
 }
 

@@ -1,4 +1,5 @@
 /** What a server process of the benchmarks is told. */
+import type { NearCacheOptions } from 'holdfast'
 
 export const FRAMEWORKS = ['express', 'fastify', 'koa', 'hono'] as const
 export const SESSIONS = [
@@ -18,7 +19,7 @@ export interface Setup {
   /** A store's URL. Without one a peer keeps its sessions in its own memory, or in the cookie. */
   readonly store?: string
   /** For Holdfast: `false` turns off the near cache, which is on by default where the store is Redis. */
-  readonly nearCache?: boolean
+  readonly nearCache?: NearCacheOptions | boolean
   /** For the drop-in: whether its sessions are in Holdfast's own store; else where express-session has them. */
   readonly ownStore?: true
   /** For @fastify/session: `false` turns off that every request saves the session, which is its default. */

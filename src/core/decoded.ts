@@ -8,15 +8,16 @@ import { Mould } from './mould.ts'
 import type { Selector } from './store.ts'
 
 const PAYLOAD_MOST = 4_096
-/** Bytes of what is kept. */
+/** Bytes of what is kept, where nothing else is said. */
 const BYTES_MOST = 16 * 1024 * 1024
+const FORGOTTEN = new Uint8Array()
 /** What an entry costs, about: so many times its payload, as data and as a mould of them, and so much besides. */
 const TIMES = 12
 const OVERHEAD = 500
 
 /** A payload with its data. */
 export class Decoded {
-  readonly payload: Uint8Array
+  payload: Uint8Array
   /** For comparing and copying only: others read the same. Not frozen, because V8 copies frozen objects slowly. `undefined` once there was no more room for them. */
   data: object | undefined
   #mould: Mould | undefined
@@ -35,6 +36,7 @@ export class Decoded {
   }
 
   forget(): void {
+    this.payload = FORGOTTEN
     this.data = undefined
     this.#mould = undefined
   }
@@ -42,11 +44,12 @@ export class Decoded {
 
 export class DecodedPayloads {
   // What is held by others, too, is to give its room back.
-  readonly #entries = new BoundedMap<Selector, Decoded>(
-    BYTES_MOST,
-    ({ payload }) => payload.length * TIMES + OVERHEAD,
-    (dropped) => dropped.forget(),
-  )
+  readonly #entries: BoundedMap<Selector, Decoded>
+
+  constructor(bytesMost: number = BYTES_MOST) {
+    const bytesOf = ({ payload }: Decoded): number => payload.length * TIMES + OVERHEAD
+    this.#entries = new BoundedMap(bytesMost, bytesOf, (dropped) => dropped.forget())
+  }
 
   /** The payload, decoded; `undefined` where that is too large to be kept. Throws `DataError`. */
   of(selector: Selector, payload: Uint8Array): Decoded | undefined {
@@ -54,7 +57,8 @@ export class DecodedPayloads {
     if (known !== undefined && Buffer.compare(known.payload, payload) === 0) return known
     this.#entries.delete(selector)
     if (payload.length > PAYLOAD_MOST) return undefined
-    const copy = Uint8Array.from(payload)
+    // Of the pool, because a buffer of its own takes as much again.
+    const copy = Buffer.from(payload)
     const decoded = new Decoded(copy, decode(copy))
     this.#entries.set(selector, decoded)
     return decoded

@@ -24,8 +24,19 @@ export interface NearCacheBounds {
   readonly maxAge: number
   /** How many sessions are kept. */
   readonly entries: number
-  /** Bytes that they take in this process, about. */
+  /** Bytes that they take in this process, about, with all that is kept to serve them soon. */
   readonly bytes: number
+}
+
+/** Of the bytes that the near cache may take: for records, for what their data decode to, and for headers whose cookies are known. */
+export function sharesOf({ bytes }: NearCacheBounds): {
+  readonly records: number
+  readonly decoded: number
+  readonly headers: number
+} {
+  const decoded = Math.floor((bytes * 3) / 16)
+  const headers = Math.floor(bytes / 16)
+  return { records: bytes - decoded - headers, decoded, headers }
 }
 
 export interface NearCacheSettings extends NearCacheBounds {
@@ -42,8 +53,8 @@ export interface Looked {
   readonly own: boolean
 }
 
-/** What an entry takes besides the bytes of its record: its head, decoded, and its places in maps. 650 were measured. */
-const OVERHEAD = 700
+/** What an entry takes besides the bytes of its record: its head, decoded, and its places in maps, as `bench/crowd.ts` shows. */
+const OVERHEAD = 760
 
 /** Room is made by a segment at a time: that is this share of the bounds at most. */
 const SEGMENTS_LEAST = 16

@@ -95,7 +95,7 @@ function readHeader(services: Services, transport: Transport, header: string): C
   return cookies
 }
 
-/** Bytes of the headers that are kept, and the longest of them. */
+/** Bytes of the headers that are kept, where nothing else is said, and the longest of them. */
 const HEADERS_MOST = 4 * 1024 * 1024
 const HEADER_MOST = 4_096
 /** What an entry costs besides its header, about. */
@@ -105,9 +105,9 @@ const OVERHEAD = 600
 export class PresentedCookies {
   readonly #known: Readonly<Record<Transport, BoundedMap<string, Cookies>>>
 
-  constructor() {
+  constructor(bytesMost: number = HEADERS_MOST) {
     const map = (): BoundedMap<string, Cookies> =>
-      new BoundedMap(HEADERS_MOST, (_, header) => 2 * header.length + OVERHEAD)
+      new BoundedMap(bytesMost, (_, header) => 2 * header.length + OVERHEAD)
     this.#known = { host: map(), plain: map(), none: map() }
   }
 

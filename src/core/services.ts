@@ -11,7 +11,7 @@ import type { Ends } from './ends.ts'
 import type { GuardedStore } from './guarded-store.ts'
 import type { Keyring } from './keyring.ts'
 import type { LostWrites } from './lost-writes.ts'
-import type { NearCache } from './near-cache.ts'
+import type { NearCache, sharesOf } from './near-cache.ts'
 import type { Settings } from './options.ts'
 import type { PresentedCookies } from './presented.ts'
 import type { RandomSource } from './random.ts'
@@ -33,6 +33,8 @@ export interface Services {
   readonly touches: Touches
   /** Only where the store tells of changes. */
   readonly near: NearCache | undefined
+  /** How the bytes of the near cache are divided, where there is one. */
+  readonly shares: ReturnType<typeof sharesOf> | undefined
   readonly watchers: Watchers
   readonly ends: Ends
   /** Only where stale sessions are served. */

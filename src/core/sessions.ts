@@ -12,7 +12,7 @@ import { Ends } from './ends.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { createKeyring } from './keyring.ts'
 import { LostWrites } from './lost-writes.ts'
-import { NearCache, type NearCacheBounds } from './near-cache.ts'
+import { NearCache, type NearCacheBounds, sharesOf } from './near-cache.ts'
 import type { Settings } from './options.ts'
 import { PresentedCookies } from './presented.ts'
 import { pooledRandom, type RandomSource } from './random.ts'
@@ -84,7 +84,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
     const services = makeServices(parts)
     const rules: DataRules<Data> = {
       initial: parts.settings.initial as () => Data,
-      decoded: new DecodedPayloads(),
+      decoded: new DecodedPayloads(services.shares?.decoded),
       whole: parts.settings.whole,
       limits: parts.settings.limits,
     }
@@ -233,7 +233,9 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     writing: (selector) => near?.changed(selector),
     ended: (selector) => adoption?.ended(selector),
   })
-  const near = store.tracks && settings.nearCache !== undefined ? makeNearCache(settings.nearCache, store) : undefined
+  const bounds = store.tracks ? settings.nearCache : undefined
+  const shares = bounds === undefined ? undefined : sharesOf(bounds)
+  const near = bounds === undefined ? undefined : makeNearCache(bounds, store)
   const ends = new Ends({
     clock,
     log: settings.log,
@@ -292,7 +294,8 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     clock,
     store,
     cookies: new CookieReader(keyring),
-    presented: new PresentedCookies(),
+    presented: new PresentedCookies(shares?.headers),
+    shares,
     commits,
     selectors,
     heartbeat,
@@ -310,7 +313,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
 }
 
 function makeNearCache(bounds: NearCacheBounds, store: GuardedStore): NearCache {
-  return new NearCache({ ...bounds, ask: (selector) => store.loadTracked(selector) })
+  return new NearCache({ ...bounds, bytes: sharesOf(bounds).records, ask: (selector) => store.loadTracked(selector) })
 }
 
 /** A copy is no activity: it serves no longer than the session would have lived without any. */

@@ -6,9 +6,8 @@ import type { Clock } from './clock.ts'
 import { isBarred, timeToLive, touchInterval, type Timers } from './expiry.ts'
 import { endMeant } from './judged-end.ts'
 import type { LiveRecord } from './live-record.ts'
+import { Moments } from './moments.ts'
 import type { Selector, Store } from './store.ts'
-
-const REMEMBERED_MOST = 50_000
 
 export interface TouchSettings {
   readonly store: Store
@@ -21,19 +20,12 @@ export interface TouchSettings {
   readonly touched: () => void
 }
 
-/** When a session was last dealt with in this process. */
-class Moments {
-  moved: number | undefined
-  looked: number | undefined
-  /** How many touches are under way. */
-  underWay = 0
-}
-
 export class Touches {
   readonly #settings: TouchSettings
   readonly #interval: number
-  /** The oldest are forgotten beyond a bound. */
-  readonly #moments = new Map<Selector, Moments>()
+  readonly #moments = new Moments()
+  /** How many touches of a session are under way. */
+  readonly #underWay = new Map<Selector, number>()
   readonly #running = new Set<Promise<unknown>>()
 
   constructor(settings: TouchSettings) {
@@ -43,30 +35,27 @@ export class Touches {
 
   /** Counts a write as a move of the deadline. It is no look at the user. */
   written(selector: Selector): void {
-    this.#noted(selector).moved = this.#settings.clock.now()
+    this.#moments.note(selector, 'moved', this.#settings.clock.now())
   }
 
   /** Before this moment `soon` has nothing to do, as far as is known now. */
   restsUntil(selector: Selector, record: LiveRecord): number {
-    const moments = this.#moments.get(selector)
     // What is under way may fail, and is then to be tried again at once.
-    if (moments === undefined || moments.underWay > 0) return Number.NEGATIVE_INFINITY
-    const { moved, looked } = moments
-    const last = Math.min(moved ?? -Infinity, record.userId === undefined ? Infinity : (looked ?? -Infinity))
-    return last + this.#interval
+    if (this.#underWay.has(selector)) return Number.NEGATIVE_INFINITY
+    const moved = this.#moments.of(selector, 'moved') ?? -Infinity
+    const looked = record.userId === undefined ? Infinity : (this.#moments.of(selector, 'looked') ?? -Infinity)
+    return Math.min(moved, looked) + this.#interval
   }
 
   /** Does what is due, and lets nobody wait for it. A store that fails is reported by its guard, and the next request tries again. */
   soon(selector: Selector, record: LiveRecord): boolean {
-    const known = this.#moments.get(selector)
-    const move = this.#isDue(known?.moved)
-    const look = record.userId !== undefined && this.#isDue(known?.looked)
+    const move = this.#isDue(this.#moments.of(selector, 'moved'))
+    const look = record.userId !== undefined && this.#isDue(this.#moments.of(selector, 'looked'))
     if (!move && !look) return false
-    const moments = this.#noted(selector)
-    moments.underWay++
+    this.#begin(selector)
     const running = this.#touch(selector, record, { move, look })
-      .catch(() => this.#moments.delete(selector))
-      .finally(() => moments.underWay--)
+      .catch(() => this.#moments.forget(selector))
+      .finally(() => this.#end(selector))
     this.#running.add(running)
     void running.then(() => this.#running.delete(running))
     return true
@@ -79,9 +68,8 @@ export class Touches {
 
   async #touch(selector: Selector, record: LiveRecord, what: { move: boolean; look: boolean }): Promise<boolean> {
     const { store, timers, clock, ended, touched } = this.#settings
-    const moments = this.#noted(selector)
-    if (what.move) moments.moved = clock.now()
-    if (what.look) moments.looked = clock.now()
+    if (what.move) this.#moments.note(selector, 'moved', clock.now())
+    if (what.look) this.#moments.note(selector, 'looked', clock.now())
     if (what.look && record.userId !== undefined && (await this.#endBarred(selector, record, record.userId))) {
       ended(selector)
       return false
@@ -108,13 +96,14 @@ export class Touches {
     return at === undefined || Math.abs(this.#settings.clock.now() - at) >= this.#interval
   }
 
-  /** Those of the session, as the youngest of all. */
-  #noted(selector: Selector): Moments {
-    const moments = this.#moments.get(selector) ?? new Moments()
-    this.#moments.delete(selector)
-    if (this.#moments.size >= REMEMBERED_MOST) this.#moments.delete(this.#moments.keys().next().value as Selector)
-    this.#moments.set(selector, moments)
-    return moments
+  #begin(selector: Selector): void {
+    this.#underWay.set(selector, (this.#underWay.get(selector) ?? 0) + 1)
+  }
+
+  #end(selector: Selector): void {
+    const others = (this.#underWay.get(selector) ?? 1) - 1
+    if (others === 0) this.#underWay.delete(selector)
+    else this.#underWay.set(selector, others)
   }
 
   /** Resolves when no touch is under way. */

@@ -19,6 +19,7 @@ const SLACK = 100
 /** How soon after the promotion the store has to go on. */
 const RECOVERY = 2_000
 const MARKER = endedMarker('revoked')
+const VISITORS = 4
 
 let redis: Sentinels
 
@@ -41,7 +42,7 @@ async function open(options: Partial<RedisStoreOptions> = {}): Promise<Opened> {
   const store = await openQuietly(options)
   const told = { replaced: 0 }
   store.watch?.({ replaced: () => (told.replaced += 1) })
-  const traffic = await startTraffic(store)
+  const traffic = await startTraffic(store, VISITORS)
   onTestFinished(async () => void (await traffic.stop()))
   await traffic.flows()
   return { store, traffic, told }
@@ -99,14 +100,16 @@ describe('a primary that hangs (SIGSTOP)', () => {
 })
 
 describe('a planned fail-over (SENTINEL FAILOVER)', () => {
-  it('is noticed by nobody', async () => {
+  it('is noticed by nobody, but for changes under way when the old primary closes its connections', async () => {
     const { traffic, told } = await open()
     await redis.failover()
     await traffic.flows()
     await redis.settled()
     const report = await traffic.stop()
     console.log('planned', figures(report))
-    expect(report.failures).toEqual([])
+    // Sentinel has it close them (CLIENT KILL): whether such a change was made cannot be known, so it is not sent again.
+    expect(report.failures.filter(({ error }) => error.applied !== 'unknown')).toEqual([])
+    expect(report.failures.length).toBeLessThanOrEqual(VISITORS)
     expect(told.replaced).toBe(1)
   })
 })

@@ -5,6 +5,7 @@
  *
  * Entries are used for a minute here, so that they fill the bound before they are too old.
  */
+import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import { tableOf } from '../proof/table.ts'
@@ -12,6 +13,7 @@ import { forEachOf } from './ask.ts'
 import { type Running, start } from './contender.ts'
 import { CONTENDERS } from './contenders.ts'
 import { machine, machineLine, tell } from './machine.ts'
+import type { Used } from './server.ts'
 import { Visitor } from './visitor.ts'
 
 interface Checkpoint {
@@ -27,6 +29,7 @@ interface Checkpoint {
 /** Before it is counted, so that code, tables and connections are there. */
 const WARM_UP = 5_000
 const CHECKPOINTS = 20
+const SETTLING = 1_000
 /** How much more than the bound is taken, at most. */
 const TOLERANCE = 0.1
 
@@ -58,19 +61,24 @@ async function main(sessions: number, megabytes: number): Promise<void> {
 
 async function measured(running: Running, sessions: number): Promise<Checkpoint[]> {
   await come(running, 'w', WARM_UP)
-  // Finalizers leave something for a second collection.
-  await running.used()
-  const before = await running.used()
+  const before = await settled(running)
   const checkpoints: Checkpoint[] = []
   for (let seen = 0; seen < sessions;) {
     const more = Math.min(Math.ceil(sessions / CHECKPOINTS), sessions - seen)
     await come(running, `v${seen}-`, more)
     seen += more
-    const { kept, resident, near } = await running.used()
+    const { kept, resident, near } = await settled(running)
     checkpoints.push({ seen, kept: kept - before.kept, resident: resident - before.resident, ...near })
     tell(`  ${seen} seen, ${megabytesOf(kept - before.kept)} MB kept`)
   }
   return checkpoints
+}
+
+/** What a request leaves for a moment is not kept; and finalizers leave something for a second collection. */
+async function settled(running: Running): Promise<Used> {
+  await running.used()
+  await wait(SETTLING)
+  return await running.used()
 }
 
 /** Each signs in and reads the page once. */

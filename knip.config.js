@@ -14,7 +14,7 @@ export default {
     'bench/*.ts',
     'test/**/*.test.ts',
     'test/programs/*.ts',
-    'test/dist/consumer/drop-in/types/*.ts',
+    'test/dist/consumer/{drop-in,csurf}/types/*.ts',
     'test-types/**/*.ts',
   ],
   project: ['src/**/*.ts', 'tools/**/*.mjs', '{examples,proof,bench,test}/**/*.ts'],
@@ -22,6 +22,7 @@ export default {
   ignoreDependencies: [
     '@arethetypeswrong/cli',
     'express-session',
+    'csurf',
     'oxlint',
     'oxlint-tsgolint',
     'publint',

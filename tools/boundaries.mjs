@@ -36,7 +36,7 @@ const table = {
   compat: {
     areas: [...ground, 'core', 'csrf', 'stores', 'adapters'],
     packages: [anyOfNode],
-    types: [/^express-session$/],
+    types: [/^express-session$/, /^csurf$/],
   },
   testing: { areas: [...ground, 'core', 'stores'], packages: [anyOfNode] },
   index: { areas: [...ground, 'core', 'csrf', 'stores'], packages: [anyOfNode] },

@@ -7,22 +7,30 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { installPackage, type InstalledPackage } from './installed-package.ts'
 
 const PEERS = 'test/compat/peers'
-const STORY = { names: ['Cookie', 'MemoryStore', 'Session', 'Store'], counts: ['1', '2'] }
+const DROP_INS = ['drop-in', 'csurf'] as const
+const STORIES = {
+  'drop-in': { names: ['Cookie', 'MemoryStore', 'Session', 'Store'], counts: ['1', '2'], same: true },
+  csurf: { with: 200, without: 403 },
+}
 
 let installed: InstalledPackage
 
 beforeAll(async () => {
   installed = await installPackage()
   await installed.add('express', '@types/express', '@types/node', 'typescript', 'typescript-5.9', 'typescript-6')
-  await installed.addFrom(PEERS, '@types/express-session', 'esbuild', 'jest')
+  await installed.addFrom(PEERS, '@types/csurf', '@types/express-session', 'esbuild', 'jest')
 })
 
 afterAll(async () => {
   await installed.remove()
 })
 
-test.each(['module.mjs', 'commonjs.cjs'])('%s', async (program) => {
-  expect(JSON.parse(await installed.run(`drop-in/${program}`))).toEqual({ ...STORY, same: true })
+const programs = DROP_INS.flatMap((dropIn) =>
+  ['module.mjs', 'commonjs.cjs'].map((program) => ({ program: `${dropIn}/${program}`, story: STORIES[dropIn] })),
+)
+
+test.each(programs)('$program', async ({ program, story }) => {
+  expect(JSON.parse(await installed.run(program))).toEqual(story)
 })
 
 test('in Jest', async () => {
@@ -31,15 +39,15 @@ test('in Jest', async () => {
   await installed.run(jest, '--config', config, '--ci', '--silent', '--cacheDirectory', 'jest-cache')
 })
 
-test.each(['module.mjs', 'commonjs.cjs'])('%s bundled by esbuild', async (program) => {
-  const outfile = `drop-in/bundled-${program}.cjs`
-  const files = { entryPoints: [`drop-in/${program}`], outfile }
+test.each(programs)('$program bundled by esbuild', async ({ program, story }) => {
+  const outfile = `${program}.bundled.cjs`
+  const files = { entryPoints: [program], outfile }
   const options = { ...files, bundle: true, format: 'cjs', platform: 'node', logLevel: 'error' }
   await installed.run('--input-type=commonjs', '-e', `require('esbuild').buildSync(${JSON.stringify(options)})`)
-  expect(JSON.parse(await installed.run(outfile))).toEqual({ ...STORY, same: true })
+  expect(JSON.parse(await installed.run(outfile))).toEqual(story)
 })
 
-describe('typed by @types/express-session, with what programs have added to it', () => {
+describe.each(DROP_INS)('%s, typed by the original’s types, with what programs have added to them', (dropIn) => {
   const compilers = ['typescript-5.9', 'typescript-6', 'typescript']
   const ways = [
     { module: 'node16', moduleResolution: 'node16', files: ['commonjs.cts', 'module.mts'] },
@@ -55,7 +63,7 @@ describe('typed by @types/express-session, with what programs have added to it',
   )
 
   test.each(pairs)('$compiler, $moduleResolution', async ({ compiler, module, moduleResolution, files }) => {
-    const tsconfig = `drop-in/types/tsconfig.${compiler}.${moduleResolution}.json`
+    const tsconfig = `${dropIn}/types/tsconfig.${compiler}.${moduleResolution}.json`
     const compilerOptions = { module, moduleResolution, target: 'es2022', strict: true, noEmit: true, types: ['node'] }
     // Once is enough to look at all declarations, which takes a while.
     const skipLibCheck = moduleResolution !== 'nodenext' || compiler !== 'typescript'

@@ -1,0 +1,4 @@
+/** The same for `require()`: the function itself. */
+import csurf from './index.ts'
+
+module.exports = csurf

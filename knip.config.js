@@ -14,7 +14,7 @@ export default {
     'bench/*.ts',
     'test/**/*.test.ts',
     'test/programs/*.ts',
-    'test/dist/consumer/{drop-in,csurf}/types/*.ts',
+    'test/dist/consumer/{drop-in,csurf,connect-redis}/types/*.ts',
     'test-types/**/*.ts',
   ],
   project: ['src/**/*.ts', 'tools/**/*.mjs', '{examples,proof,bench,test}/**/*.ts'],

@@ -7,10 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { installPackage, type InstalledPackage } from './installed-package.ts'
 
 const PEERS = 'test/compat/peers'
-const DROP_INS = ['drop-in', 'csurf'] as const
+const DROP_INS = ['drop-in', 'csurf', 'connect-redis'] as const
 const STORIES = {
   'drop-in': { names: ['Cookie', 'MemoryStore', 'Session', 'Store'], counts: ['1', '2'], same: true },
   csurf: { with: 200, without: 403 },
+  'connect-redis': { kind: true, counts: ['1', '2'], left: 0 },
 }
 
 let installed: InstalledPackage
@@ -18,7 +19,7 @@ let installed: InstalledPackage
 beforeAll(async () => {
   installed = await installPackage()
   await installed.add('express', '@types/express', '@types/node', 'typescript', 'typescript-5.9', 'typescript-6')
-  await installed.addFrom(PEERS, '@types/csurf', '@types/express-session', 'esbuild', 'jest')
+  await installed.addFrom(PEERS, '@types/csurf', '@types/express-session', 'esbuild', 'express-session', 'jest')
 })
 
 afterAll(async () => {
@@ -44,7 +45,9 @@ test.each(programs)('$program bundled by esbuild', async ({ program, story }) =>
   const files = { entryPoints: [program], outfile }
   const options = { ...files, bundle: true, format: 'cjs', platform: 'node', logLevel: 'error' }
   await installed.run('--input-type=commonjs', '-e', `require('esbuild').buildSync(${JSON.stringify(options)})`)
-  expect(JSON.parse(await installed.run(outfile))).toEqual(story)
+  // A bundle has an express-session of its own, which a store outside of it cannot inherit from.
+  const kind = 'kind' in story ? { kind: expect.any(Boolean) as boolean } : {}
+  expect(JSON.parse(await installed.run(outfile))).toEqual({ ...story, ...kind })
 })
 
 describe.each(DROP_INS)('%s, typed by the original’s types, with what programs have added to them', (dropIn) => {

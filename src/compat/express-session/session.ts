@@ -4,7 +4,7 @@ import { Cookie, type CookieOptions } from './cookie.ts'
 import { keeperOf } from './keeper.ts'
 import type { SessionRequest } from './request.ts'
 import { askStore } from './store-call.ts'
-import type { SessionData, SessionStore } from './store-contract.ts'
+import { tellOfLoaded, type SessionData, type SessionStore } from './store-contract.ts'
 
 /** Reads, and writes, what a store has noted in a session; `undefined` and `false` for one that another copy of this module made. */
 let read: (session: Session) => object | undefined
@@ -138,9 +138,11 @@ function regenerateIn(store: SessionStore, request: SessionRequest, done: Callba
 
 /** The request's session, made as the store makes it where it has a way of its own. */
 export function createSessionIn(store: SessionStore, request: SessionRequest, data: SessionData): Session {
-  return store.createSession === undefined || isInherited(store, 'createSession')
-    ? createSession(request, data)
-    : store.createSession(request, data)
+  if (store.createSession !== undefined && !isInherited(store, 'createSession'))
+    return store.createSession(request, data)
+  const session = createSession(request, data)
+  tellOfLoaded(store, session)
+  return session
 }
 
 /**

@@ -4,6 +4,9 @@ import type { CookieOptions } from './cookie.ts'
 import type { SessionRequest } from './request.ts'
 import type { Session } from './session.ts'
 
+/** Under this name a store has who is told of each session that was made of what it answered. Known to all copies of this module. */
+const LOADED: unique symbol = Symbol.for('holdfast.express-session.loaded') as never
+
 /** A session as a store keeps it: the application's values, and the cookie, whose `expires` may have become text. */
 export interface SessionData {
   cookie: CookieOptions
@@ -23,4 +26,13 @@ export interface SessionStore {
   /** Ours: it answers in time by itself, so that no clock has to run for each call. */
   readonly ownDeadline?: boolean
   on?(event: string, listener: () => void): unknown
+  readonly [LOADED]?: (session: Session) => void
+}
+
+export function hearOfLoaded(store: object, hear: (session: Session) => void): void {
+  Object.defineProperty(store, LOADED, { value: hear })
+}
+
+export function tellOfLoaded(store: SessionStore, session: Session): void {
+  store[LOADED]?.(session)
 }

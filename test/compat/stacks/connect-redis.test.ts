@@ -1,5 +1,6 @@
-/** connect-redis on a real Redis: what is stored, for how long, and servers of both kinds side by side. */
+/** connect-redis, and the drop-in for it, on a real Redis: what is stored, for how long, and servers of both kinds side by side. */
 import type { ErrorRequestHandler, Express } from 'express'
+import { RedisStore as DropIn } from 'holdfast/connect-redis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { loadPeer } from '../../../proof/peers.ts'
@@ -22,7 +23,13 @@ interface Redis extends TestedStore {
 }
 
 const { createClient } = await loadPeer<{ createClient(options: object): Client }>('redis', PEERS)
-const { RedisStore } = await loadPeer<{ RedisStore: new (options: object) => Redis }>('connect-redis', PEERS)
+type MakeStore = new (options: object) => Redis
+
+const { RedisStore } = await loadPeer<{ RedisStore: MakeStore }>('connect-redis', PEERS)
+const stores = [
+  { kind: 'connect-redis 9.0.0', Store: RedisStore },
+  { kind: 'holdfast/connect-redis', Store: DropIn as unknown as MakeStore },
+]
 
 let redis: RedisServer
 let client: Client
@@ -41,8 +48,12 @@ afterAll(async () => {
 
 beforeEach(() => redis.cli('flushall'))
 
-async function open(stack: Stack, options: object = {}, storing: object = {}): Promise<Serving & { store: Redis }> {
-  const store = new RedisStore({ client, ...storing })
+async function open(
+  { Store = RedisStore, ...stack }: Stack & { readonly Store?: MakeStore },
+  options: object = {},
+  storing: object = {},
+): Promise<Serving & { store: Redis }> {
+  const store = new Store({ client, ...storing })
   const app: Express = stack.express()
   app.use(middlewareOf(stack, { store, ...options }))
   app.get('/count', (request, response) => {
@@ -73,7 +84,9 @@ async function keys(): Promise<string[]> {
   return (await redis.cli('keys', '*')).trim().split('\n').filter(Boolean)
 }
 
-describe.each(stacks)('$framework, $name', (stack) => {
+const combinations = stacks.flatMap((stack) => stores.map((store) => ({ ...stack, ...store })))
+
+describe.each(combinations)('$framework, $name, $kind', (stack) => {
   test('a session is JSON under sess: and its id, for as long as its cookie', async () => {
     await using shop = await open(stack, { cookie: { maxAge: 90_500 } })
     const browser = shop.browser()
@@ -144,15 +157,18 @@ describe.each(stacks)('$framework, $name', (stack) => {
   })
 })
 
-test('servers of both kinds serve the same visitors, one visit here and one there', async () => {
-  const [original, dropIn] = stacks.filter(({ framework }) => framework === 'Express 5') as [Stack, Stack]
-  expect([original.name, dropIn.name]).toEqual(implementations.map(({ name }) => name))
-  await using old = await open(original, { cookie: { maxAge: 90_000 } })
-  await using now = await open(dropIn, { cookie: { maxAge: 90_000 } })
-  const browser = old.browser()
-  const texts: string[] = []
-  for (const { origin } of [old, now, old, now]) texts.push((await browser.ask('/count', { at: origin })).text)
-  expect(texts).toEqual(['1', '2', '3', '4'])
-  await browser.ask('/out', { at: now.origin })
-  expect(await keys()).toEqual([])
-})
+test.each(stores)(
+  'servers of both kinds serve the same visitors, one visit here and one there: $kind on the new ones',
+  async ({ Store }) => {
+    const [original, dropIn] = stacks.filter(({ framework }) => framework === 'Express 5') as [Stack, Stack]
+    expect([original.name, dropIn.name]).toEqual(implementations.map(({ name }) => name))
+    await using old = await open(original, { cookie: { maxAge: 90_000 } })
+    await using now = await open({ ...dropIn, Store }, { cookie: { maxAge: 90_000 } })
+    const browser = old.browser()
+    const texts: string[] = []
+    for (const { origin } of [old, now, old, now]) texts.push((await browser.ask('/count', { at: origin })).text)
+    expect(texts).toEqual(['1', '2', '3', '4'])
+    await browser.ask('/out', { at: now.origin })
+    expect(await keys()).toEqual([])
+  },
+)

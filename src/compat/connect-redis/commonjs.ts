@@ -1,0 +1,4 @@
+/** The same for `require()`. */
+import { RedisStore } from './index.ts'
+
+module.exports = { RedisStore }

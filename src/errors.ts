@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'ERR_SESSION_ENDED'
   | 'ERR_HEAD_SENT'
   | 'ERR_DATA'
+  | 'ERR_DATA_NEWER'
+  | 'ERR_MIGRATION'
   | 'ERR_LIMIT'
   | 'ERR_CSRF'
   // Of action cycles: `CycleErrorCode` in `holdfast/cycle` has them all.
@@ -149,6 +151,37 @@ export class DataError extends HoldfastError {
   constructor(path: string, message: string, details?: ErrorDetails) {
     super(message, details)
     this.path = path
+  }
+}
+
+/** The stored data are of a newer version than this server knows: they are read here, and not changed. Nothing was written. */
+export class NewerDataError extends HoldfastError {
+  readonly code = 'ERR_DATA_NEWER'
+  readonly status = 503
+  /** Of the stored data. */
+  readonly version: number
+
+  constructor(version: number, message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, headers: { 'retry-after': '1', ...details.headers } })
+    this.version = version
+  }
+}
+
+/** The option `migrate` threw, or returned what is no data, for data of an older version. They stay as they are stored. */
+export class MigrationError extends HoldfastError {
+  readonly code = 'ERR_MIGRATION'
+  readonly status = 500
+  /** The version of the stored data. */
+  readonly from: number
+
+  constructor(from: number, message: string, details?: ErrorDetails) {
+    super(message, details)
+    this.from = from
+  }
+
+  /** The same, of this session. */
+  of(handle: string | undefined): MigrationError {
+    return new MigrationError(this.from, this.message, { handle, cause: this.cause })
   }
 }
 

@@ -235,13 +235,30 @@ export interface BaseOptions {
 export type InitialOption<Data extends object> =
   Record<never, never> extends Data ? { readonly initial?: (() => Data) | undefined } : { readonly initial: () => Data }
 
+/** The shape of `data`, for servers with two versions of an application that serve the same sessions. */
+export interface ShapeOption<Data extends object> {
+  /**
+   * The number of the present shape, from 1. Data of an older one go through `migrate`; those of a newer one are served to be
+   * read only, with `status` `'stale'`. Default 1, which is also what data without a number are.
+   */
+  readonly version?: number | undefined
+  /**
+   * Makes of data of an older version those of the present one. Needed where `version` is more than 1. Synchronous and pure:
+   * it runs when such data are read, perhaps several times; what it makes is stored with the next change.
+   */
+  readonly migrate?: Migrate<Data> | undefined
+}
+
+/** Of data as an older version has stored them, those of the present one. May say in its parameter what they were. */
+export type Migrate<Data extends object> = { migrate(data: object, from: number): Data }['migrate']
+
 /** Sessions of other libraries that are taken over. */
 export interface AdoptOption<Data extends object> {
   /** Made by the functions of `holdfast/adopt`, such as `fromExpressSession({ … })`. Default: none. */
   readonly adopt?: readonly OldSessions<Data>[] | undefined
 }
 
-export type Options<Data extends object> = BaseOptions & InitialOption<Data> & AdoptOption<Data>
+export type Options<Data extends object> = BaseOptions & InitialOption<Data> & ShapeOption<Data> & AdoptOption<Data>
 
 /** The breaker before the store's reads or its writes: how often it has opened, and how many calls it has refused. */
 export interface BreakerStats {

@@ -99,7 +99,8 @@ function errorCodes(file) {
 }
 
 function optionNames() {
-  return [...properties('src/types.ts', 'BaseOptions', ['Limits', 'NearCacheOptions']), 'initial', 'adopt']
+  const typed = ['ShapeOption', 'AdoptOption'].flatMap((part) => properties('src/types.ts', part))
+  return [...properties('src/types.ts', 'BaseOptions', ['Limits', 'NearCacheOptions']), ...typed, 'initial']
 }
 
 function redisOptionNames() {

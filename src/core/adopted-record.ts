@@ -45,7 +45,7 @@ export function carriedFrom({ settings }: Services, { data, dropped: left = [] }
       dropped.push(error.path)
     }
   }
-  return { payload: encode(kept, settings.limits), dropped }
+  return { payload: settings.shape.encode(kept), dropped }
 }
 
 /** The first record. It stands to the old id as a guest's first record does to the visitor's id. */

@@ -3,7 +3,6 @@
  * same, and what it answered is compared byte for byte: this saves the parsing, not the trip.
  */
 import { BoundedMap } from './bounded-map.ts'
-import { decode } from './codec.ts'
 import { Mould } from './mould.ts'
 import type { Selector } from './store.ts'
 
@@ -46,12 +45,16 @@ export class DecodedPayloads {
   // What is held by others, too, is to give its room back.
   readonly #entries: BoundedMap<Selector, Decoded>
 
-  constructor(bytesMost: number = BYTES_MOST) {
+  readonly #decode: (payload: Uint8Array) => object
+
+  /** `read`: decodes a payload. */
+  constructor(read: (payload: Uint8Array) => object, bytesMost: number = BYTES_MOST) {
+    this.#decode = read
     const bytesOf = ({ payload }: Decoded): number => payload.length * TIMES + OVERHEAD
     this.#entries = new BoundedMap(bytesMost, bytesOf, (dropped) => dropped.forget())
   }
 
-  /** The payload, decoded; `undefined` where that is too large to be kept. Throws `DataError`. */
+  /** The payload, decoded; `undefined` where that is too large to be kept. Throws what decoding throws. */
   of(selector: Selector, payload: Uint8Array): Decoded | undefined {
     const known = this.#entries.get(selector)
     if (known !== undefined && Buffer.compare(known.payload, payload) === 0) return known
@@ -59,7 +62,7 @@ export class DecodedPayloads {
     if (payload.length > PAYLOAD_MOST) return undefined
     // Of the pool, because a buffer of its own takes as much again.
     const copy = Buffer.from(payload)
-    const decoded = new Decoded(copy, decode(copy))
+    const decoded = new Decoded(copy, this.#decode(copy))
     this.#entries.set(selector, decoded)
     return decoded
   }

@@ -8,6 +8,7 @@ import { milliseconds } from './duration.ts'
 import type { Timers } from './expiry.ts'
 import type { NearCacheBounds } from './near-cache.ts'
 import type { OldSessions } from './old-sessions.ts'
+import { Shape, type Migrate } from './shape.ts'
 import type { Durability } from './store.ts'
 import type { UserLimit } from './user-limit.ts'
 
@@ -39,6 +40,7 @@ export interface Settings {
   readonly log: Log
   readonly now: (() => number) | undefined
   readonly initial: () => object
+  readonly shape: Shape
   readonly production: boolean
 }
 
@@ -48,6 +50,8 @@ export const DEFAULTS = {
   store: undefined,
   origin: undefined,
   initial: undefined,
+  version: 1,
+  migrate: undefined,
   name: '',
   idleTimeout: '30m',
   absoluteTimeout: '12h',
@@ -88,6 +92,8 @@ export const DURABILITIES: readonly Durability[] = ['primary', 'replicated']
 
 type Given = BaseOptions & {
   readonly initial?: (() => object) | undefined
+  readonly version?: number | undefined
+  readonly migrate?: Migrate | undefined
   readonly adopt?: readonly OldSessions[] | undefined
 }
 
@@ -101,6 +107,7 @@ export function resolveOptions(given: Given): Settings {
   const origin = checkOrigin(options.origin, insecure)
   const adopt = checkAdopt(options.adopt)
   const maxRequestTime = milliseconds('maxRequestTime', options.maxRequestTime)
+  const limits = Object.freeze(checkLimits(options.limits))
   return Object.freeze({
     name: checkName(options.name),
     origin,
@@ -121,12 +128,27 @@ export function resolveOptions(given: Given): Settings {
     nearCache: checkNearCache(options.nearCache),
     adopt,
     rollTime: Math.max(timers.absolute, ...adopt.map(({ lifetime }) => lifetime)) + maxRequestTime,
-    limits: Object.freeze(checkLimits(options.limits)),
+    limits,
     log: checkLog(options.log),
     now: optionalFunction('now', options.now) as (() => number) | undefined,
     initial: (optionalFunction('initial', options.initial) as (() => object) | undefined) ?? (() => ({})),
+    shape: checkShape(options.version, options.migrate, limits),
     production,
   })
+}
+
+const VERSION_MOST = 1_000_000_000
+
+function checkShape(version: unknown, migrate: unknown, limits: Settings['limits']): Shape {
+  if (typeof version !== 'number' || !Number.isInteger(version) || version < 1 || version > VERSION_MOST)
+    throw new OptionsError('version', `version must be a whole number from 1 to ${VERSION_MOST}.`)
+  const bringsUp = optionalFunction('migrate', migrate) as Migrate | undefined
+  if (version > 1 && bringsUp === undefined)
+    throw new OptionsError(
+      'migrate',
+      `version is ${version}: say with migrate(data, from) what becomes of data of an older version. Return them as they are where nothing has to be done.`,
+    )
+  return new Shape(version, bringsUp, limits)
 }
 
 /** Throws for a key that is no option, and names the one that was probably meant. */

@@ -2,13 +2,13 @@
  * A session's data in one request: decoded when it is first touched, compared with what was loaded when it
  * is committed, and brought up to date in place after a commit, so that references into it stay good.
  */
-import { DataError } from '../errors.ts'
+import { DataError, MigrationError } from '../errors.ts'
 import { adopt } from './adopt.ts'
-import { decode, encode } from './codec.ts'
 import type { Stored } from './commits.ts'
 import type { DecodedPayloads } from './decoded.ts'
 import { merge, rebase } from './merge.ts'
 import type { Mould } from './mould.ts'
+import type { Shape } from './shape.ts'
 import type { Selector } from './store.ts'
 import { clone, cloneDecoded, deepFreeze, equal } from './values.ts'
 
@@ -17,7 +17,7 @@ export interface DataRules<Data extends object> {
   readonly initial: () => Data
   readonly decoded: DecodedPayloads
   readonly whole: ReadonlySet<string>
-  readonly limits: { readonly depth: number; readonly recordSize: number }
+  readonly shape: Shape
 }
 
 /** Changes of one request, apart from the object that the handler goes on changing. */
@@ -38,8 +38,10 @@ export interface Made<Data extends object> {
   readonly own?: boolean
 }
 
-/** Who wants to know that data cannot be decoded. */
+/** Whose data they are: who wants to know that they cannot be decoded. */
 export interface Told {
+  /** The session's public name. */
+  readonly handle: string | undefined
   unreadable(): void
 }
 
@@ -85,6 +87,11 @@ export class SessionData<Data extends object> {
     return !equal(this.#value, this.#base())
   }
 
+  /** Whether a newer version of the application has stored them: they are not changed here. */
+  get newer(): boolean {
+    return this.#payload !== undefined && this.#rules.shape.isNewer(this.#payload)
+  }
+
   /** What there is to save at this moment. */
   pending(): PendingData<Data> {
     if (this.#value === undefined) return this.#nothingPending()
@@ -96,9 +103,10 @@ export class SessionData<Data extends object> {
       changed,
       mine,
       on: (payload) => {
+        if (payload !== undefined) this.#refuseNewer(payload)
         if (payload === undefined || sameBytes(payload, loaded))
           return changed ? { data: mine, conflicts: [], own: true } : { data: clone(mine), conflicts: [] }
-        const theirs = decode(payload)
+        const theirs = this.#read(payload)
         if (!changed) return { data: theirs as Data, conflicts: [] }
         const { value, conflicts } = merge(base, mine, theirs, { whole: this.#rules.whole })
         return { data: value as Data, conflicts }
@@ -113,7 +121,10 @@ export class SessionData<Data extends object> {
       get mine() {
         return base()
       },
-      on: (payload) => ({ data: payload === undefined ? clone(base()) : (decode(payload) as Data), conflicts: [] }),
+      on: (payload) => {
+        if (payload !== undefined) this.#refuseNewer(payload)
+        return { data: payload === undefined ? clone(base()) : (this.#read(payload) as Data), conflicts: [] }
+      },
     }
   }
 
@@ -129,7 +140,7 @@ export class SessionData<Data extends object> {
       this.#baseline = own ? pending.mine : undefined
       return
     }
-    const stored = decode(payload) as Data
+    const stored = this.#read(payload) as Data
     const untouched = equal(this.#value, pending.mine)
     const target = untouched ? stored : rebase(pending.mine, this.#value, stored, { whole: this.#rules.whole }).value
     this.#become(clone(target) as Data)
@@ -157,7 +168,7 @@ export class SessionData<Data extends object> {
   }
 
   encode(data: Data): Uint8Array {
-    return encode(data, this.#rules.limits)
+    return this.#rules.shape.encode(data)
   }
 
   initial(): Data {
@@ -189,10 +200,11 @@ export class SessionData<Data extends object> {
   #decoded(payload: Uint8Array): Data {
     try {
       const selector = this.#selector
-      if (selector === undefined) return decode(payload) as Data
+      if (selector === undefined) return this.#rules.shape.decode(payload) as Data
       const known = this.#stored?.record.payload === payload ? this.#stored.decoded?.data : undefined
       return (known ?? this.#decode(selector, payload)) as Data
     } catch (error) {
+      if (error instanceof MigrationError) throw error.of(this.#told?.handle)
       if (!(error instanceof DataError)) throw error
       this.#payload = undefined
       this.#told?.unreadable()
@@ -202,9 +214,22 @@ export class SessionData<Data extends object> {
 
   #decode(selector: Selector, payload: Uint8Array): object {
     const decoded = this.#rules.decoded.of(selector, payload)
-    if (decoded?.data === undefined) return decode(payload)
+    if (decoded?.data === undefined) return this.#rules.shape.decode(payload)
     if (this.#stored?.record.payload === payload) this.#stored.decoded = decoded
     return decoded.data
+  }
+
+  /** For a change, or for what comes of one. */
+  #read(payload: Uint8Array): object {
+    try {
+      return this.#rules.shape.decode(payload)
+    } catch (error) {
+      throw error instanceof MigrationError ? error.of(this.#told?.handle) : error
+    }
+  }
+
+  #refuseNewer(payload: Uint8Array): void {
+    this.#rules.shape.refuseNewer(payload, this.#told?.handle)
   }
 }
 

@@ -58,7 +58,8 @@ export class HandlerSession<Data extends object> implements Session<Data> {
   }
 
   get status(): SessionStatus {
-    return this.#identity.status
+    const { status } = this.#identity
+    return status === 'live' && this.#work.data.newer ? 'stale' : status
   }
 
   get handle(): string | undefined {

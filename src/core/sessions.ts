@@ -84,9 +84,9 @@ export class Manager<Data extends object> implements Sessions<Data> {
     const services = makeServices(parts)
     const rules: DataRules<Data> = {
       initial: parts.settings.initial as () => Data,
-      decoded: new DecodedPayloads(services.shares?.decoded),
+      decoded: new DecodedPayloads((payload) => parts.settings.shape.decode(payload), services.shares?.decoded),
       whole: parts.settings.whole,
-      limits: parts.settings.limits,
+      shape: parts.settings.shape,
     }
     this.#services = services
     this.#users = new Users(services, rules)

@@ -1,6 +1,7 @@
 /** The sessions of a user: list, revoke, change. The index says where they are; the records say what they are. */
 import {
   DataError,
+  MigrationError,
   EndPendingError,
   SessionEndedError,
   StoreUnavailableError,
@@ -11,7 +12,6 @@ import * as channels from '../telemetry/channels.ts'
 import type { SessionSummary } from '../types.ts'
 import { standingOf, type Standing } from './commits.ts'
 import { endOrKeep, withdraw } from './ending.ts'
-import { decode } from './codec.ts'
 import { absoluteDeadline, isBarred, touchInterval } from './expiry.ts'
 import type { LiveRecord } from './live-record.ts'
 import { endMeant, type Meant } from './judged-end.ts'
@@ -91,7 +91,9 @@ export class Users<Data extends object> {
         if (record === undefined || record.epoch !== entry.record.epoch) return { gone: 'superseded' }
         const over = overBy(this.#services, record, this.#services.clock.now())
         if (over !== undefined) return over
-        const stored = decode(record.payload) as Data
+        const { shape } = this.#rules
+        shape.refuseNewer(record.payload, handle)
+        const stored = shape.decode(record.payload) as Data
         result = change(stored)
         refusePromise(result)
         return { ...record, payload: data.encode(stored) }
@@ -132,10 +134,10 @@ export class Users<Data extends object> {
   /** One session whose data cannot be decoded does not hide the others. */
   #readable(payload: Uint8Array, handle: string): Data {
     try {
-      return decode(payload) as Data
+      return this.#rules.shape.decode(payload) as Data
     } catch (error) {
-      if (!(error instanceof DataError)) throw error
-      channels.unreadable.publish({ handle, why: 'undecodable data' })
+      if (!(error instanceof DataError || error instanceof MigrationError)) throw error
+      channels.unreadable.publish({ handle, why: error instanceof DataError ? 'undecodable data' : 'failed migration' })
       return this.#rules.initial()
     }
   }

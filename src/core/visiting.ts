@@ -278,7 +278,11 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
     })
   }
 
-  /** The stored data are garbage, or of a newer version: they stay as they are, and this request has no session. */
+  get handle(): string | undefined {
+    return this.#identity.handle
+  }
+
+  /** The stored data are garbage, or of a newer format: they stay as they are, and this request has no session. */
   unreadable(): void {
     channels.unreadable.publish({ handle: this.#identity.handle, why: 'undecodable data' })
     this.#around.services.settings.log.error(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { encode } from '../../src/core/codec.ts'
+import { decode, encode } from '../../src/core/codec.ts'
 import { DecodedPayloads } from '../../src/core/decoded.ts'
 import type { Selector } from '../../src/core/store.ts'
 
@@ -8,7 +8,7 @@ const LIMITS = { depth: 8, recordSize: 65_536 }
 
 describe('decoded payloads', () => {
   it('are decoded once, for the same bytes of the same session', () => {
-    const decoded = new DecodedPayloads()
+    const decoded = new DecodedPayloads(decode)
     const payload = encode({ cart: [1] }, LIMITS)
     const first = decoded.of('a' as Selector, payload)
     expect(first?.data).toEqual({ cart: [1] })
@@ -17,7 +17,7 @@ describe('decoded payloads', () => {
   })
 
   it('do not depend on what becomes of the bytes that were given', () => {
-    const decoded = new DecodedPayloads()
+    const decoded = new DecodedPayloads(decode)
     const payload = encode({ name: 'Ada' }, LIMITS)
     const first = decoded.of('a' as Selector, payload)
     const same = Uint8Array.from(payload)
@@ -26,7 +26,7 @@ describe('decoded payloads', () => {
   })
 
   it('give back their room, data and bytes, where there are more than fit, also to those who still hold them', () => {
-    const decoded = new DecodedPayloads(10_000)
+    const decoded = new DecodedPayloads(decode, 10_000)
     const first = decoded.of('first' as Selector, encode({ name: 'Ada' }, LIMITS))
     expect(first?.data).toEqual({ name: 'Ada' })
     for (let at = 0; at < 100; at++) decoded.of(`s${at}` as Selector, encode({ at }, LIMITS))

@@ -3,6 +3,7 @@ import { resolveOptions } from '../../src/core/options.ts'
 import type { RandomSource } from '../../src/core/random.ts'
 import type { OldSessions } from '../../src/core/old-sessions.ts'
 import { beginVisit, Manager } from '../../src/core/sessions.ts'
+import type { Migrate } from '../../src/core/shape.ts'
 import type { Store } from '../../src/core/store.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import type { BaseOptions, Secrets, Session } from '../../src/types.ts'
@@ -34,6 +35,8 @@ export interface Deployment {
 /** What the servers of a test are told. */
 export type ServerOptions = BaseOptions & {
   readonly initial?: () => TestData
+  readonly version?: number
+  readonly migrate?: Migrate
   readonly adopt?: readonly OldSessions[]
 }
 

@@ -106,7 +106,8 @@ async function highest(milliseconds: number, measure: () => Promise<number>): Pr
 }
 
 /** What is not as promised. */
-function complaintsOf({ forgets = false }: Fault, figures: Figures): string[] {
+function complaintsOf({ sort }: Fault, figures: Figures): string[] {
+  const forgets = sort === 'forgets'
   const { sessionsLost, aliveAfterEnd, otherErrors, anonymousErrors, writesTooMany, writesAgain } = figures
   return [
     ...(aliveAfterEnd > 0 ? [`${aliveAfterEnd} alive after an acknowledged end`] : []),

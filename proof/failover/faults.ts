@@ -1,5 +1,6 @@
 /** What is done to Redis while visitors come, and undone again. */
 import type { Member } from '../../test/support/network.ts'
+import type { FaultSort } from '../history/history.ts'
 import { type Deployment, type Form, primaryOf, VICTIM } from './deployment.ts'
 
 type On<F extends Form> = Extract<Deployment, { form: F }>
@@ -9,8 +10,8 @@ export interface Fault {
   readonly form: Form
   /** How long it lasts, in seconds; then it is undone. */
   readonly seconds: number
-  /** Whether Redis itself forgets what it acknowledged: then lost sessions and writes are counted, and are no fault of ours. */
-  readonly forgets?: boolean
+  /** `forgets`: Redis itself forgets what it acknowledged. Then lost sessions and writes are counted, and are no fault of ours. */
+  readonly sort: FaultSort
   /** Makes the fault, and answers what undoes it. */
   begin(deployment: Deployment): Promise<() => Promise<void> | void>
 }
@@ -43,8 +44,8 @@ function othersThan(primary: Member, { redis }: On<'sentinel'> | On<'cluster'>):
 export const FAULTS: readonly Fault[] = [
   single({
     name: 'killed, and started again empty',
+    sort: 'forgets',
     seconds: 3,
-    forgets: true,
     begin: async ({ server }) => {
       await server.kill()
       return () => server.start()
@@ -52,6 +53,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   single({
     name: 'stopped (SIGSTOP), then continued',
+    sort: 'outage',
     seconds: 8,
     begin: async ({ server }) => {
       server.pause()
@@ -60,6 +62,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   single({
     name: 'half-open connection',
+    sort: 'outage',
     seconds: 8,
     begin: async ({ link }) => {
       link.freeze('dropped')
@@ -68,6 +71,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   single({
     name: 'out of memory (noeviction)',
+    sort: 'outage',
     seconds: 6,
     begin: async ({ server }) => {
       await server.cli('config', 'set', 'maxmemory', '1')
@@ -78,6 +82,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   single({
     name: 'slow by 200 ms',
+    sort: 'none',
     seconds: 6,
     begin: async ({ link }) => {
       link.delay(100)
@@ -86,6 +91,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   ...onPrimary({
     name: 'primary killed (kill -9)',
+    sort: 'failover',
     seconds: 10,
     begin: async (primary) => {
       await primary.kill()
@@ -94,6 +100,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   ...onPrimary({
     name: 'primary stopped (SIGSTOP), then continued',
+    sort: 'failover',
     seconds: 10,
     begin: async (primary) => {
       primary.pause()
@@ -102,6 +109,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   ...onPrimary({
     name: 'primary cut off from all but the application',
+    sort: 'failover',
     seconds: 10,
     begin: async (primary, on) => {
       on.redis.network.split([primary], othersThan(primary, on))
@@ -110,6 +118,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   ...onPrimary({
     name: 'primary cut off from its replicas alone',
+    sort: 'failover',
     seconds: 6,
     begin: async (primary, on) => {
       const replicas =
@@ -123,6 +132,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   ...onPrimary({
     name: 'application cut off from the primary',
+    sort: 'outage',
     seconds: 6,
     begin: async (primary, on) => {
       on.redis.network.split(['application'], [primary])
@@ -131,6 +141,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   {
     name: 'planned (SENTINEL FAILOVER)',
+    sort: 'failover',
     form: 'sentinel',
     seconds: 4,
     begin: async (deployment) => {
@@ -140,6 +151,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'planned, writes paused first (CLIENT PAUSE)',
+    sort: 'failover',
     form: 'sentinel',
     seconds: 4,
     begin: async (deployment) => {
@@ -152,6 +164,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'a Sentinel killed',
+    sort: 'none',
     form: 'sentinel',
     seconds: 4,
     begin: async (deployment) => {
@@ -162,6 +175,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'planned (CLUSTER FAILOVER)',
+    sort: 'failover',
     form: 'cluster',
     seconds: 4,
     begin: async (deployment) => {
@@ -175,6 +189,7 @@ export const FAULTS: readonly Fault[] = [
 /** Away for a minute, to see that nothing grows and nobody is logged out. */
 export const LONG_OUTAGE: Fault = single({
   name: 'stopped for a minute',
+  sort: 'outage',
   seconds: 60,
   begin: async ({ server }) => {
     server.pause()

@@ -1,0 +1,55 @@
+/** Answers: that they come, in time, without errors, and from both servers. */
+import type { Operation } from '../history/history.ts'
+import type { Case } from './check.ts'
+import type { Violation } from './violations.ts'
+
+/** From so many answers on shares are compared, and may differ by this much of them. */
+const SHARES = { from: 200, differ: 0.05 }
+/** A duplicate that is told to ask again while the first one still runs. */
+const DUE = 'ERR_CYCLE_BUSY'
+
+export function answers(about: Case): Violation[] {
+  return [...errors(about), ...late(about), ...shares(about)]
+}
+
+function errors({ history, visits, excuses }: Case): Violation[] {
+  return history.operations.flatMap((operation) => {
+    const { kind, status, code, visit, id, ended } = operation
+    const whose = visits.named(visit)
+    const over = whose !== undefined && visits.mayBeOver(whose, operation)
+    if (status === 200 || code === DUE || isJudgedElsewhere(operation)) return []
+    if ((over && status >= 400 && status < 500) || excuses.excusesError(operation)) return []
+    const text = `${visit}: ${kind} was answered with ${status === 0 ? 'a broken connection' : status}${code === undefined ? '' : ` (${code})`}.`
+    return [{ name: 'undue-error' as const, at: ended, text, operations: [id] }]
+  })
+}
+
+/** Forms that are refused are. */
+function isJudgedElsewhere({ kind, status }: Operation): boolean {
+  return kind === 'submit' && status === 403
+}
+
+function late({ history, excuses }: Case): Violation[] {
+  const { answer } = history.run.promises
+  return history.operations.flatMap((operation) => {
+    const { kind, visit, began, ended, id, status } = operation
+    if (ended - began <= answer || excuses.excusesDelay(operation)) return []
+    const text = `${visit}: ${kind} was answered with ${status} after ${Math.round(ended - began)} ms.`
+    return [{ name: 'late-answer' as const, at: ended, text, operations: [id] }]
+  })
+}
+
+/** While nothing is broken. */
+function shares({ history, excuses }: Case): Violation[] {
+  const counts = new Map(history.run.servers.map((name) => [name, 0]))
+  for (const operation of history.operations) {
+    const name = operation.server?.split('#', 1)[0] ?? ''
+    if (counts.has(name) && excuses.isWhole(operation)) counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  const all = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  const fair = all / counts.size
+  if (all < SHARES.from || [...counts.values()].every((count) => Math.abs(count - fair) <= all * SHARES.differ))
+    return []
+  const text = `Of ${all} answers ${[...counts].map(([name, count]) => `${count} came from ${name}`).join(', ')}.`
+  return [{ name: 'unequal-share', at: history.operations.at(-1)?.ended ?? 0, text, operations: [] }]
+}

@@ -1,0 +1,88 @@
+/** Who is shown what, and by which cookies. */
+import type { Operation, OperationOf } from '../history/history.ts'
+import type { Case } from './check.ts'
+import type { Violation } from './violations.ts'
+import type { Visit } from './visits.ts'
+
+/** What a machine under load may add to the end of a grace, in milliseconds. */
+const LATE = 500
+
+export function identities(about: Case): Violation[] {
+  return [...others(about), ...shared(about), ...replays(about)]
+}
+
+function others({ history, visits }: Case): Violation[] {
+  return history.operations.flatMap((operation) => {
+    const { browser, seen, id, ended } = operation
+    if (seen === undefined) return []
+    const user = visits.named(seen.owner ?? '')?.user
+    const foreign =
+      (seen.owner !== null && browserOf(seen.owner) !== browser) ||
+      seen.cart.some((item) => item.split('.', 1)[0] !== browser) ||
+      (seen.user !== null && user !== undefined && seen.user !== user)
+    if (!foreign) return []
+    const text = `${browser} was shown the session of ${seen.user ?? 'a guest'}, ${seen.owner}, with ${seen.cart.join(', ')}.`
+    return [{ name: 'another-visitor' as const, at: ended, text, operations: [id] }]
+  })
+}
+
+function shared({ history }: Case): Violation[] {
+  const owners = new Map<string, Operation>()
+  const told = new Set<string>()
+  return history.operations.flatMap((operation) => {
+    const { handle, owner } = operation.seen ?? {}
+    if (typeof handle !== 'string' || typeof owner !== 'string') return []
+    const first = owners.get(handle) ?? operation
+    owners.set(handle, first)
+    if (first.seen?.owner === owner || told.has(handle)) return []
+    told.add(handle)
+    const text = `${handle} is the session of ${first.seen?.owner} and of ${owner}.`
+    return [{ name: 'shared-session' as const, at: operation.ended, text, operations: [first.id, operation.id] }]
+  })
+}
+
+function replays(about: Case): Violation[] {
+  const { history, visits } = about
+  return history.operations.flatMap((operation) => {
+    if (operation.kind !== 'replay' || operation.outcome !== 'acknowledged') return []
+    const of = history.operations[operation.asked.of]
+    const visit = visits.named(of?.visit ?? '')
+    if (of === undefined || visit === undefined) return []
+    if (operation.asked.because === 'signed in') return afterSignIn(operation, of, visit)
+    return operation.asked.because === 'renewed' ? afterRenewal(about, operation, of, visit) : []
+  })
+}
+
+function afterSignIn(replay: OperationOf<'replay'>, signIn: Operation, { name }: Visit): Violation[] {
+  const { seen } = replay
+  if (seen === undefined || (seen.user === null && seen.owner !== name)) return []
+  const text = `${name}: the guest’s id of before the sign-in was served as ${seen.user ?? 'the same visit'}.`
+  return [{ name: 'old-id-accepted', at: replay.ended, text, operations: [signIn.id, replay.id] }]
+}
+
+function afterRenewal(
+  { visits, excuses, history }: Case,
+  replay: OperationOf<'replay'>,
+  renewal: Operation,
+  visit: Visit,
+): Violation[] {
+  const { grace, staleness } = history.run.promises
+  const served = visits.isShown(visit, replay)
+  const presented = visit.operations.find(({ began }) => began > renewal.ended)?.ended ?? Number.POSITIVE_INFINITY
+  if (served && replay.began > presented + grace + staleness + LATE) {
+    const text = `${visit.name}: an id was served ${Math.round(replay.began - presented)} ms after the one in its place was presented.`
+    return [{ name: 'old-id-accepted', at: replay.ended, text, operations: [renewal.id, replay.id] }]
+  }
+  if (served || replay.ended > renewal.ended + grace || visits.mayBeOver(visit, replay)) return []
+  const excusedBy = excuses.forgot(renewal.began, replay.ended)
+  const text = `${visit.name}: the id of before was refused ${Math.round(replay.began - renewal.ended)} ms after its renewal.`
+  const operations = [renewal.id, replay.id]
+  return [
+    { name: 'renewed-id-refused', at: replay.ended, text, operations, ...(excusedBy !== undefined && { excusedBy }) },
+  ]
+}
+
+/** Visits are called after their browsers. */
+function browserOf(visit: string): string {
+  return visit.split('-', 1)[0] ?? ''
+}

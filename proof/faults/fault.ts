@@ -1,0 +1,17 @@
+/** What is done to a deployment while visitors come, and undone again. */
+import type { Deployed } from '../deployment/deployment.ts'
+import type { FaultSort, StoreName } from '../history/history.ts'
+import type { Chance } from '../visitors/random.ts'
+
+export interface Fault {
+  /** For `--fault` and for people: `server killed (kill -9)`. */
+  readonly name: string
+  readonly sort: FaultSort
+  readonly stores: readonly StoreName[]
+  /** How long it lasts before it is undone. */
+  readonly seconds: number
+  /** Makes it, and answers what undoes it and settles when all is whole again. */
+  begin(deployed: Deployed, random: Chance): Promise<() => Promise<void> | void>
+}
+
+export const ALL_STORES: readonly StoreName[] = ['lmdb', 'redis', 'sentinel', 'cluster']

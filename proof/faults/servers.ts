@@ -1,0 +1,119 @@
+/** Faults of the application's servers. */
+import { setTimeout as pause } from 'node:timers/promises'
+
+import type { SiteProcess } from '../deployment/site-process.ts'
+import { type Deployed, SECRET } from '../deployment/deployment.ts'
+import type { Chance } from '../visitors/random.ts'
+import { ALL_STORES, type Fault } from './fault.ts'
+
+/** Milliseconds in which a deploy lets the balancer notice that a server is back. */
+const NOTICED = 500
+/** Milliseconds. */
+const CLOCK_AHEAD = 45_000
+const CLOCK_BEHIND = -20_000
+
+export const SERVER_FAULTS: readonly Fault[] = [
+  {
+    name: 'server killed (kill -9)',
+    sort: 'kill',
+    stores: ALL_STORES,
+    seconds: 1,
+    begin: async (deployed, random) => {
+      const server = oneOf(deployed, random)
+      await server.kill()
+      return () => server.start()
+    },
+  },
+  {
+    name: 'all servers killed, one after the other',
+    sort: 'server',
+    stores: ALL_STORES,
+    seconds: 0,
+    begin: async ({ servers }) => {
+      for (const server of servers) {
+        await server.kill()
+        await server.start()
+        await pause(NOTICED)
+      }
+      return () => undefined
+    },
+  },
+  {
+    name: 'rolling deploy',
+    sort: 'server',
+    stores: ALL_STORES,
+    seconds: 0,
+    begin: async ({ servers }) => {
+      await rolled(servers, {})
+      return () => undefined
+    },
+  },
+  {
+    name: 'server stopped (SIGSTOP), then continued',
+    sort: 'server',
+    stores: ALL_STORES,
+    seconds: 3,
+    begin: async (deployed, random) => {
+      const server = oneOf(deployed, random)
+      server.pause()
+      return () => server.resume()
+    },
+  },
+  {
+    name: 'secret rotated',
+    sort: 'server',
+    stores: ALL_STORES,
+    seconds: 1,
+    // First every server knows the new one, then it signs: so nobody is asked to take what it cannot verify.
+    begin: async ({ servers }) => {
+      const fresh = `a newer secret of the proofs, for no other use: ${servers[0]?.incarnation}`
+      const [current = SECRET] = servers[0]?.settings.secrets ?? []
+      await rolled(servers, { secrets: [current, fresh] })
+      await rolled(servers, { secrets: [fresh, current] })
+      return () => undefined
+    },
+  },
+  {
+    name: 'two versions of the data’s shape side by side',
+    sort: 'server',
+    stores: ALL_STORES,
+    seconds: 2,
+    begin: async ({ servers }) => {
+      const version = (servers[0]?.settings.version ?? 1) + 1
+      await rolled(servers, { version })
+      return () => undefined
+    },
+  },
+  clock('forwards', CLOCK_AHEAD),
+  clock('backwards', CLOCK_BEHIND),
+]
+
+function clock(direction: string, by: number): Fault {
+  return {
+    name: `clock of a server set ${direction}`,
+    // Nothing is broken by it, and nothing is excused.
+    sort: 'none',
+    // Servers on one LMDB are on one machine, which has one clock.
+    stores: ALL_STORES.filter((store) => store !== 'lmdb'),
+    seconds: 4,
+    begin: async (deployed, random) => {
+      const server = oneOf(deployed, random)
+      server.tell({ clock: by })
+      return () => server.tell({ clock: 0 })
+    },
+  }
+}
+
+async function rolled(servers: readonly SiteProcess[], changes: Parameters<SiteProcess['start']>[0]): Promise<void> {
+  for (const server of servers) {
+    await server.stop()
+    await server.start(changes)
+    await pause(NOTICED)
+  }
+}
+
+function oneOf({ servers }: Deployed, random: Chance): SiteProcess {
+  const server = servers[random.below(servers.length)]
+  if (server === undefined) throw new Error('there is no server')
+  return server
+}

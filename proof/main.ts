@@ -1,0 +1,104 @@
+/** The proof: `npm run proof`. */
+import { unexcused } from './checker/check.ts'
+import { RULES, type RuleName } from './checker/violations.ts'
+import { installPeers } from './peers.ts'
+import { writeReport } from './report/write.ts'
+import { type Options, type Planned, readOptions, usage } from './scenario/options.ts'
+import { type Finished, type Progress, run } from './scenario/run.ts'
+import { tableOf } from './table.ts'
+
+const DAY = 86_400_000
+/** So many violations are told in words. */
+const TOLD_MOST = 20
+
+// With Ctrl-C too, what was started and written is cleared away: by the listeners of this process's end.
+process.once('SIGINT', () => process.exit(130))
+
+const asked = read()
+if (typeof asked === 'string') {
+  process.stderr.write(asked)
+  process.exitCode = 2
+} else {
+  await main(asked)
+}
+
+function read(): Options | string {
+  try {
+    const options = readOptions(process.argv.slice(2), Math.floor(Date.now() / DAY))
+    return options === 'help' ? usage() : options
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\n\n${usage()}`
+  }
+}
+
+async function main({ runs, seed, visitors, report }: Options): Promise<void> {
+  if (runs.some(({ target }) => target !== 'holdfast')) installPeers()
+  const finished: Finished[] = []
+  for (const planned of runs) {
+    const title = titleOf(planned)
+    process.stderr.write(`${title}: ${planned.seconds} s, seed ${seed} …\n`)
+    const one = await run({ ...planned, seed, visitors, progress: (progress) => tell(progress) })
+    finished.push(one)
+    const bad = unexcused(one.violations)
+    process.stderr.write(`\r${title}: ${one.history.operations.length} requests, ${bad.length} violations\u001B[K\n`)
+    for (const { text, name } of bad.slice(0, TOLD_MOST)) process.stderr.write(`  ${name}: ${text}\n`)
+  }
+  process.stdout.write(`\n${asTable(runs, finished)}\n`)
+  if (report !== undefined) {
+    const shown = runs.map((planned, at) => ({
+      ...(finished[at] as Finished),
+      faulty: planned.target !== 'holdfast',
+      command: commandOf(planned, seed, visitors),
+    }))
+    const command = `npm run proof -- ${process.argv.slice(2).join(' ')}`
+    process.stdout.write(`\n${writeReport(report, { at: new Date().toISOString(), command, runs: shown })}\n`)
+  }
+  process.exitCode = runs.every((planned, at) => isAsExpected(planned, finished[at])) ? 0 : 1
+}
+
+/** A control in which nothing is found shows that the checker finds nothing. */
+function isAsExpected({ target }: Planned, finished: Finished | undefined): boolean {
+  const found = unexcused(finished?.violations ?? []).length
+  return target === 'holdfast' ? found === 0 : found > 0
+}
+
+function tell({ seconds, operations, failed, faults }: Progress): void {
+  if (!process.stderr.isTTY) return
+  const broken = faults.length === 0 ? '' : `, ${faults.join(', ')}`
+  process.stderr.write(`\r  ${seconds.toFixed(0)} s: ${operations} requests, ${failed} failed${broken}\u001B[K`)
+}
+
+function asTable(runs: readonly Planned[], finished: readonly Finished[]): string {
+  const row = (name: string, cell: (one: Finished) => string | number): string[] => [
+    name,
+    ...finished.map((one) => String(cell(one))),
+  ]
+  const found = (one: Finished, rule: RuleName): string => {
+    const all = one.violations.filter(({ name }) => name === rule)
+    const excused = all.length - unexcused(all).length
+    return `${all.length - excused}${excused > 0 ? ` (+${excused})` : ''}`
+  }
+  return tableOf([
+    ['(+n): where the store itself forgot', ...runs.map(titleOf)],
+    row('requests', ({ history }) => history.operations.length),
+    row(
+      '  not answered, or with an error',
+      ({ history }) => history.operations.filter(({ status }) => status === 0 || status >= 500).length,
+    ),
+    row('faults', ({ history }) => history.faults.length),
+    ...(Object.keys(RULES) as RuleName[]).map((rule) => row(rule, (one) => found(one, rule))),
+  ])
+}
+
+/** What repeats one of the runs. */
+function commandOf({ scenario, store, target, durability, seconds }: Planned, seed: number, visitors: number): string {
+  const options = [`--store ${store}`, `--seconds ${seconds}`, `--seed ${seed}`, `--visitors ${visitors}`]
+  if (target !== 'holdfast') options.push(`--target ${target}`)
+  if (durability === 'replicated') options.push('--replicated')
+  return `npm run proof -- ${scenario.name} ${options.join(' ')}`
+}
+
+function titleOf({ scenario, store, target, durability }: Planned): string {
+  const on = target === 'holdfast' ? store : `${target}/${store}`
+  return `${scenario.name}/${on}${durability === 'replicated' ? ', replicated' : ''}`
+}

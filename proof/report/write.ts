@@ -1,0 +1,31 @@
+/** Writes the report: `index.html` for people, `report.json` for programs. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+import { faultsOf, slicesOf } from './figures.ts'
+import { page, type Report, type Shown } from './page.ts'
+
+/** Answers the page's file. */
+export function writeReport(folder: string, report: Report): string {
+  mkdirSync(folder, { recursive: true })
+  const file = path.resolve(folder, 'index.html')
+  writeFileSync(file, page(report))
+  const data = { ...report, runs: report.runs.map(dataOf) }
+  writeFileSync(path.join(folder, 'report.json'), `${JSON.stringify(data, undefined, 1)}\n`)
+  return file
+}
+
+/** Without what nobody did wrong: the whole history of half an hour is hundreds of megabytes. */
+function dataOf({ history, violations, ...shown }: Shown): object {
+  const { run, operations, faults, events } = history
+  return {
+    ...shown,
+    run,
+    requests: operations.length,
+    slices: slicesOf(history),
+    faults: faultsOf(history),
+    sorts: faults,
+    events,
+    violations: violations.map((one) => ({ ...one, operations: one.operations.map((place) => operations[place]) })),
+  }
+}

@@ -1,0 +1,135 @@
+/** What `npm run proof` is asked for. */
+import { parseArgs } from 'node:util'
+
+import type { StoreName, Target } from '../history/history.ts'
+import { type Scenario, SCENARIOS, secondsFor } from './scenarios.ts'
+
+/** One run of the programme. */
+export interface Planned {
+  readonly scenario: Scenario
+  readonly store: StoreName
+  readonly target: Target
+  readonly durability: 'primary' | 'replicated'
+  readonly seconds: number
+}
+
+export interface Options {
+  readonly runs: readonly Planned[]
+  readonly seed: number
+  readonly visitors: number
+  /** Where the report goes. */
+  readonly report: string | undefined
+}
+
+const STORES: readonly StoreName[] = ['lmdb', 'redis', 'sentinel', 'cluster']
+const TARGETS: readonly Target[] = ['holdfast', 'express-session', '@fastify/session']
+const SECONDS = 30
+const VISITORS = 40
+
+/** What shows within three minutes that all of it works. */
+const QUICK: readonly (readonly [scenario: string, store: StoreName, seconds: number, target?: Target])[] = [
+  ['calm', 'lmdb', 6],
+  ['kill', 'lmdb', 16],
+  ['kill', 'redis', 16],
+  ['chaos', 'redis', 20],
+  ['chaos', 'sentinel', 25],
+  ['calm', 'redis', 6, 'express-session'],
+]
+
+/** Throws an `Error` for people. */
+export function readOptions(args: readonly string[], seedOfDay: number): Options | 'help' {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      store: { type: 'string', multiple: true },
+      target: { type: 'string', default: 'holdfast' },
+      seconds: { type: 'string' },
+      visitors: { type: 'string', default: String(VISITORS) },
+      seed: { type: 'string', default: String(seedOfDay) },
+      replicated: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      report: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const seed = numberOf('seed', values.seed)
+  const visitors = numberOf('visitors', values.visitors)
+  const general = { seed, visitors, report: values.report }
+  if (values.quick) {
+    if (positionals.length > 0 || values.store !== undefined)
+      throw new Error('--quick has its own scenarios and stores: name none.')
+    return { ...general, runs: QUICK.map(quickRun) }
+  }
+  const target = oneOf('target', values.target, TARGETS)
+  const scenarios = positionals.length === 0 ? SCENARIOS : positionals.map(scenarioNamed)
+  const stores = (values.store ?? (target === 'holdfast' ? STORES : ['redis'])).map((name) =>
+    oneOf('store', name, STORES),
+  )
+  if (target !== 'holdfast' && stores.some((store) => store !== 'redis'))
+    throw new Error(`${target} is tried on Redis: leave out --store, or say --store redis.`)
+  const durability = values.replicated ? 'replicated' : 'primary'
+  const runs = stores.flatMap((store) =>
+    scenarios
+      .filter((scenario) => scenario.stores.includes(store))
+      .map((scenario) => {
+        const seconds =
+          values.seconds === undefined ? defaultSeconds(scenario, store) : numberOf('seconds', values.seconds)
+        return { scenario, store, target, durability, seconds } as const
+      }),
+  )
+  if (runs.length === 0) throw new Error('None of these scenarios is for these stores.')
+  return { ...general, runs }
+}
+
+function quickRun([name, store, seconds, target = 'holdfast']: (typeof QUICK)[number]): Planned {
+  return { scenario: scenarioNamed(name), store, target, durability: 'primary', seconds }
+}
+
+function defaultSeconds(scenario: Scenario, store: StoreName): number {
+  return Math.max(SECONDS, secondsFor(scenario, store))
+}
+
+function scenarioNamed(name: string): Scenario {
+  const scenario = SCENARIOS.find((one) => one.name === name)
+  if (scenario === undefined)
+    throw new Error(`There is no scenario '${name}': ${SCENARIOS.map((one) => one.name).join(', ')}.`)
+  return scenario
+}
+
+function oneOf<Name extends string>(what: string, name: string, all: readonly Name[]): Name {
+  const found = all.find((one) => one === name)
+  if (found === undefined) throw new Error(`There is no ${what} '${name}': ${all.join(', ')}.`)
+  return found
+}
+
+function numberOf(what: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`--${what} is a whole number from 1, and not '${text}'.`)
+  return value
+}
+
+export function usage(): string {
+  const scenarios = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')
+  return `npm run proof [-- [scenario…] [options]]
+
+Visitors with real cookie jars, through HAProxy, to two server processes, while things break; every request and answer is
+written down, and a checker decides what held. Ends with 1 where something did not.
+
+Scenarios (all of them where none is named)
+${scenarios}
+
+Options
+  --store NAME      ${STORES.join(', ')}; repeat it for several. All by default
+  --target NAME     ${TARGETS.join(', ')}: the others are controls, on Redis
+  --seconds N       how long the visitors come, in each scenario. By default ${SECONDS}, or as long as its faults take in turn
+  --visitors N      how many there are: ${VISITORS} by default
+  --seed N          what they do and what breaks when. By default another one each day
+  --replicated      every change waits for a replica (durability: 'replicated')
+  --quick           some of all that, in less than three minutes
+  --report FOLDER   writes what came out as a page and as data
+  --help
+`
+}

@@ -1,0 +1,32 @@
+/** What a server process of the proof is told at its start. */
+import type { Target } from '../history/history.ts'
+
+export interface SiteSettings {
+  readonly name: string
+  readonly target: Target
+  /** Always the same for a server, whichever of its incarnations. */
+  readonly port: number
+  /** The store's URL. */
+  readonly store: string
+  readonly durability: 'primary' | 'replicated'
+  /** The first signs, all verify. */
+  readonly secrets: readonly string[]
+  /** The file in which the ends of cycles leave their lines. */
+  readonly ledger: string
+  /** Milliseconds. */
+  readonly grace: number
+  readonly staleness: number
+  readonly lease: number
+  /** The version of the data's shape that this server knows. */
+  readonly version: number
+}
+
+/** From the deployment: the server's clock goes so many milliseconds ahead of the machine's from now on. */
+export interface ToSite {
+  readonly clock: number
+}
+
+/** To the deployment. */
+export type FromSite =
+  | { readonly port: number }
+  | { readonly channel: string; readonly detail: Readonly<Record<string, unknown>> }

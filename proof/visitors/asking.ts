@@ -1,0 +1,114 @@
+/** A browser whose every request is written down. */
+import { type Answer, Browser, type Cookies, type Outgoing, send } from '../browser.ts'
+import type { Kind, Operation, OperationOf, Seen } from '../history/history.ts'
+import type { Begun, Outcome, Recorder } from '../history/recorder.ts'
+
+/** How a request goes out. */
+export interface Sending {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly form?: Readonly<Record<string, string>>
+  readonly headers?: NonNullable<Outgoing['headers']>
+  /** Other cookies than the jar's; then the jar takes none either. */
+  readonly cookies?: Cookies
+}
+
+interface Said {
+  readonly server?: string
+  readonly code?: string
+  readonly applied?: 'no' | 'unknown'
+  readonly seen?: Seen
+  readonly durable?: boolean | null
+  readonly token?: string
+  readonly result?: string
+  readonly repeated?: boolean
+}
+
+/** An operation, and the token that its answer brought. */
+export interface Answered<K extends Kind> {
+  readonly operation: OperationOf<K>
+  readonly token: string | undefined
+}
+
+/** These change nothing that anybody could miss, whatever became of them. */
+const SAFE: ReadonlySet<Kind> = new Set(['read', 'form', 'replay'])
+/** HAProxy's own answer when no server is there: nobody has seen the request. */
+const NOBODY_THERE = 503
+
+export class Asking {
+  readonly name: string
+  readonly #browser: Browser
+  readonly #recorder: Recorder
+  readonly #url: string
+  /** Which server answered which of its starts. */
+  readonly #incarnation: (server: string) => number
+
+  constructor(name: string, url: string, recorder: Recorder, incarnation: (server: string) => number) {
+    this.name = name
+    this.#browser = new Browser([url])
+    this.#recorder = recorder
+    this.#url = url
+    this.#incarnation = incarnation
+  }
+
+  get cookies(): Cookies {
+    return this.#browser.cookies
+  }
+
+  /** Sends, takes the cookies of the answer when it is there, and writes down what came of it. */
+  async ask<K extends Kind>(begun: Omit<Begun<K>, 'browser'>, sending: Sending): Promise<Answered<K>> {
+    const end = this.#recorder.begin({ ...begun, browser: this.name })
+    let said: Said = {}
+    let outcome: Outcome
+    try {
+      const answer = await this.#send(sending)
+      said = saidBy(answer)
+      outcome = this.#outcomeOf(begun.kind, answer, said)
+    } catch (error) {
+      outcome = { outcome: SAFE.has(begun.kind) ? 'refused' : 'unknown', status: 0, code: codeOf(error) }
+    }
+    return { operation: end(outcome) as OperationOf<Kind> as OperationOf<K>, token: said.token }
+  }
+
+  async #send({ cookies, ...outgoing }: Sending): Promise<Answer> {
+    if (cookies !== undefined) return send(this.#url, { ...outgoing, cookies })
+    const { method, path, ...rest } = outgoing
+    return this.#browser.take(await this.#browser.send(0, method, path, rest))
+  }
+
+  #outcomeOf(kind: Kind, { status }: Answer, said: Said): Outcome {
+    const { server, code, seen, durable, result, repeated } = said
+    return {
+      outcome: status === 200 ? 'acknowledged' : isRefusal(kind, status, said) ? 'refused' : 'unknown',
+      status,
+      ...(code !== undefined && { code }),
+      ...(server !== undefined && { server: `${server}#${this.#incarnation(server)}` }),
+      ...(seen !== undefined && { seen }),
+      ...(typeof durable === 'boolean' && { durable }),
+      ...(result !== undefined && { result }),
+      ...(repeated !== undefined && { repeated }),
+    }
+  }
+}
+
+/** Whether nothing has been done for sure. */
+function isRefusal(kind: Kind, status: number, { server, applied }: Said): boolean {
+  if (SAFE.has(kind)) return true
+  if (server === undefined) return status === NOBODY_THERE
+  // Of a sign-in part may have been done; of an end too, in this browser at least.
+  if (kind === 'sign-in' || kind === 'sign-out') return false
+  return status < 500 || applied === 'no'
+}
+
+function saidBy({ headers, body }: Answer): Said {
+  return headers['content-type']?.includes('json') === true ? (JSON.parse(body) as Said) : {}
+}
+
+function codeOf(error: unknown): string {
+  return (error as { code?: string }).code ?? String(error)
+}
+
+/** Whether an answer came that says so. */
+export function isDone(operation: Operation): boolean {
+  return operation.outcome === 'acknowledged'
+}

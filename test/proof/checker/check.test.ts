@@ -1,0 +1,275 @@
+/** Every rule of the checker: a small history in which it is broken, and its neighbours in which it is not. */
+import { describe, expect, it } from 'vitest'
+
+import { check } from '../../../proof/checker/check.ts'
+import { Story, type Told } from './story.ts'
+
+/** Names of what the checker finds, `name (excused)` where something excuses it. */
+function found(story: Story): string[] {
+  return check(story.history).map(({ name, excusedBy }) => (excusedBy === undefined ? name : `${name} (excused)`))
+}
+
+const V2: Told = { visit: 'v1-2' }
+const ada = (seen: Told['seen'] = {}, told: Told = {}): Told => ({ ...V2, ...told, seen: { user: 'ada', ...seen } })
+
+describe('changes', () => {
+  it('that are seen by all that is asked after their answers break no rule', () => {
+    const story = new Story()
+    story.tell('add', { item: 'v1.0' }, { seen: { cart: ['v1.0'] } })
+    story.signIn('v1-2', 'ada', 'v1-1', ['v1.0'])
+    story.tell('count', {}, ada({ cart: ['v1.0'], count: 1 }))
+    story.tell('mark', { mark: 1 }, ada({ cart: ['v1.0'], count: 1, mark: 1 }))
+    story.tell('read', {}, ada({ cart: ['v1.0'], count: 1, mark: 1 }))
+    expect(found(story)).toEqual([])
+  })
+
+  it.each([
+    ['an item', 'add', { item: 'v1.0' }, { cart: ['v1.0'] }],
+    ['an addition', 'count', {}, { count: 1 }],
+    ['a mark', 'mark', { mark: 1 }, { mark: 1 }],
+  ] as const)('%s that is gone for good is lost; one that comes back was unseen', (_what, kind, asked, seen) => {
+    const lost = new Story()
+    lost.tell(kind, asked, { seen })
+    lost.tell('read', {})
+    expect(found(lost)).toContain('lost-update')
+    lost.tell('read', {}, { seen })
+    expect(found(lost)).toContain('own-write-unseen')
+    expect(found(lost)).not.toContain('lost-update')
+  })
+
+  it('of which nobody knows whether they were made may be there or not', () => {
+    const story = new Story().broken({ sort: 'server' })
+    story.tell('add', { item: 'v1.0' }, { outcome: 'unknown', status: 0, seen: undefined })
+    story.tell('read', {}, { seen: { cart: ['v1.0'] } })
+    const other = new Story().broken({ sort: 'server' })
+    other.tell('count', {}, { outcome: 'unknown', status: 0, seen: undefined })
+    other.tell('read', {})
+    expect([...found(story), ...found(other)]).toEqual([])
+  })
+
+  it('of a guest go along when that one signs in', () => {
+    const story = new Story()
+    story.tell('add', { item: 'v1.0' }, { seen: { cart: ['v1.0'] } })
+    story.signIn('v1-2', 'ada', 'v1-1')
+    story.tell('read', {}, ada())
+    expect(found(story)).toEqual(['lost-update'])
+  })
+
+  it('that were under way together may be unseen within the bound, and not beyond it', () => {
+    const story = new Story()
+    story.tell('add', { item: 'v1.0' }, { began: 10, ended: 20, seen: { cart: ['v1.0'] } })
+    story.tell('add', { item: 'v1.1' }, { began: 11, ended: 30, seen: { cart: ['v1.1'] } })
+    story.tell('read', {}, { began: 500, seen: { cart: ['v1.1'] } })
+    story.tell('read', {}, { began: 900, seen: { cart: ['v1.0', 'v1.1'] } })
+    expect(found(story)).toEqual([])
+    const late = new Story()
+    late.operations.push(...story.operations.slice(0, 2))
+    late.tell('read', {}, { began: 1_100, seen: { cart: ['v1.1'] } })
+    expect(found(late)).toContain('lost-update')
+  })
+
+  it('that a store forgot are excused by that, unless replicas had them', () => {
+    const story = (run: object): Story => {
+      const told = new Story(run).broken({ sort: 'failover' })
+      told.tell('add', { item: 'v1.0' }, { seen: { cart: ['v1.0'] } })
+      told.tell('read', {})
+      return told
+    }
+    expect(new Set(found(story({})))).toEqual(new Set(['lost-update (excused)', 'going-back (excused)']))
+    expect(found(story({ durability: 'replicated' }))).toContain('lost-update')
+    expect(check(story({}).history)[0]?.reported).toBe(false)
+    const told = story({})
+    told.events.push({ at: 5, server: 'A', channel: 'holdfast:lost', detail: {} })
+    expect(check(told.history)[0]?.reported).toBe(true)
+  })
+
+  it('are not counted twice', () => {
+    const story = new Story()
+    story.tell('count', {}, { seen: { count: 2 } })
+    expect(found(story)).toEqual(['doubled-increment'])
+    const unknown = new Story().broken({ sort: 'server' })
+    unknown.tell('count', {}, { outcome: 'unknown', status: 0, seen: undefined })
+    unknown.tell('count', {}, { seen: { count: 2 } })
+    expect(found(unknown)).toEqual([])
+  })
+
+  it('of others that were shown are not shown older', () => {
+    const story = new Story()
+    story.tell('read', {}, { seen: { mark: 7 } })
+    story.tell('read', {}, { seen: { mark: 6 } })
+    expect(found(story)).toEqual(['going-back'])
+    const together = new Story()
+    together.tell('read', {}, { began: 10, ended: 30, seen: { mark: 7 } })
+    together.tell('read', {}, { began: 20, ended: 40, seen: { mark: 6 } })
+    expect(found(together)).toEqual([])
+  })
+})
+
+describe('ends', () => {
+  const signedOut = (told: Told = {}, everywhere = false): Story => {
+    const story = new Story()
+    story.signIn()
+    story.tell('sign-out', { user: 'ada', everywhere }, { ...V2, seen: { owner: null }, ...told })
+    return story
+  }
+
+  it('are final after the bound', () => {
+    const story = signedOut()
+    story.tell('replay', { of: 1, because: 'ended' }, ada({}, { began: 500 }))
+    expect(found(story)).toEqual([])
+    story.tell('replay', { of: 1, because: 'ended' }, ada({}, { began: 1_500 }))
+    expect(found(story)).toEqual(['alive-after-end'])
+  })
+
+  it('that nobody has acknowledged may have happened or not', () => {
+    const story = signedOut({ outcome: 'unknown', status: 0 }).broken({ sort: 'server' })
+    story.tell('read', {}, ada({}, { began: 1_500 }))
+    story.tell('read', {}, { ...V2, seen: { owner: null } })
+    expect(found(story)).toEqual([])
+  })
+
+  it('everywhere reach the user’s other visits from before, and none from after', () => {
+    const story = new Story()
+    story.signIn()
+    story.signIn('v2-2')
+    story.tell('sign-out', { user: 'ada', everywhere: true }, { ...V2, seen: { owner: null } })
+    story.signIn('v3-2')
+    story.tell('read', {}, { visit: 'v3-2', began: 1_500, seen: { user: 'ada' } })
+    story.tell('read', {}, { visit: 'v2-2', began: 1_500, seen: { owner: null } })
+    expect(found(story)).toEqual([])
+    story.tell('read', {}, { visit: 'v2-2', began: 1_600, seen: { user: 'ada' } })
+    expect(found(story)).toEqual(['alive-after-revocation'])
+  })
+
+  it('are excused where the store forgot them, and where they were said not to be durable', () => {
+    const story = (durable: boolean): Story => {
+      const told = new Story({ durability: 'replicated' }).broken({ sort: 'failover' })
+      told.signIn()
+      told.tell('sign-out', { user: 'ada', everywhere: false }, { ...V2, durable, seen: { owner: null } })
+      told.tell('replay', { of: 1, because: 'ended' }, ada({}, { began: 1_500 }))
+      return told
+    }
+    expect(found(story(true))).toEqual(['alive-after-end'])
+    expect(found(story(false))).toEqual(['alive-after-end (excused)'])
+  })
+
+  it('are the only way to be logged out', () => {
+    const story = new Story()
+    story.signIn()
+    story.tell('read', {}, { ...V2, seen: { owner: null } })
+    expect(found(story)).toEqual(['logged-out'])
+    const emptied = new Story().broken({ sort: 'forgets' })
+    emptied.operations.push(...story.operations)
+    expect(found(emptied)).toEqual(['logged-out (excused)'])
+  })
+})
+
+describe('identities', () => {
+  it('are not mixed up', () => {
+    const owner = new Story()
+    owner.tell('read', {}, { seen: { owner: 'v2-1', handle: 'another' } })
+    expect(found(owner)).toEqual(['another-visitor'])
+    const cart = new Story()
+    cart.tell('read', {}, { seen: { cart: ['v2.0'] } })
+    expect(found(cart)).toEqual(['another-visitor'])
+  })
+
+  it('do not share a session', () => {
+    const story = new Story()
+    story.tell('read', {}, { seen: { handle: 'one' } })
+    story.tell('read', {}, { visit: 'v2-1', seen: { handle: 'one' } })
+    expect(found(story)).toEqual(['shared-session'])
+  })
+
+  it('of before a sign-in reach nothing', () => {
+    const story = new Story()
+    story.signIn()
+    story.tell('replay', { of: 0, because: 'signed in' }, { ...V2, seen: { owner: 'v1-1', handle: 'guest' } })
+    expect(found(story)).toEqual([])
+    story.tell('replay', { of: 0, because: 'signed in' }, ada())
+    expect(found(story)).toEqual(['old-id-accepted'])
+  })
+
+  it('of before a renewal serve within their grace, and not after it', () => {
+    const story = new Story()
+    story.signIn()
+    story.tell('renew', {}, ada())
+    story.tell('read', {}, ada())
+    story.tell('replay', { of: 1, because: 'renewed' }, ada({}, { began: 1_000 }))
+    story.tell('replay', { of: 1, because: 'renewed' }, { ...V2, began: 5_000, seen: { owner: null } })
+    expect(found(story)).toEqual([])
+    story.tell('replay', { of: 1, because: 'renewed' }, { ...V2, began: 1_100, seen: { owner: null } })
+    story.tell('replay', { of: 1, because: 'renewed' }, ada({}, { began: 5_100 }))
+    expect(found(story).toSorted()).toEqual(['old-id-accepted', 'renewed-id-refused'])
+  })
+})
+
+describe('cycles', () => {
+  const bought = (effects: readonly string[], result = 'c by A'): Story => {
+    const story = new Story()
+    story.tell('begin', { cycle: 'c' })
+    story.tell('finish', { cycle: 'c' }, { result })
+    for (const server of effects) story.effects.push({ cycle: 'c', idempotencyKey: 'k', server })
+    return story
+  }
+
+  it('end once, with the result that is told', () => {
+    expect(found(bought(['A']))).toEqual([])
+    expect(found(bought(['A', 'B']))).toEqual(['effect-twice'])
+    expect(found(bought([]))).toEqual(['effect-missing'])
+    expect(found(bought(['B']))).toEqual(['effect-missing'])
+  })
+})
+
+describe('forms', () => {
+  it('that were given are taken as long as the visit lasts', () => {
+    const story = new Story()
+    story.signIn()
+    story.tell('submit', { form: 'genuine' }, ada({}, { outcome: 'refused', status: 403 }))
+    expect(found(story)).toEqual(['form-refused'])
+    const ended = new Story()
+    ended.signIn()
+    ended.tell('sign-out', { user: 'ada', everywhere: true }, { ...V2, visit: 'v2-2', seen: { owner: null } })
+    ended.tell('submit', { form: 'genuine' }, { ...V2, outcome: 'refused', status: 403, seen: undefined })
+    expect(found(ended)).toEqual([])
+  })
+
+  it('that are forged are refused', () => {
+    const story = new Story()
+    story.tell('submit', { form: 'from another site' }, { outcome: 'refused', status: 403, seen: undefined })
+    expect(found(story)).toEqual([])
+    story.tell('submit', { form: 'from another site' })
+    expect(found(story)).toEqual(['forgery-accepted'])
+  })
+})
+
+describe('answers', () => {
+  it('are errors only while something is broken, and a little after', () => {
+    const story = new Story()
+    story.tell('read', {}, { began: 10_000, outcome: 'refused', status: 503, seen: undefined })
+    expect(found(story)).toEqual(['undue-error'])
+    story.broken({ sort: 'outage', began: 8_000, ended: 9_000 })
+    expect(found(story)).toEqual([])
+    story.tell('read', {}, { began: 20_000, outcome: 'refused', status: 0, seen: undefined })
+    expect(found(story)).toEqual(['undue-error'])
+  })
+
+  it('come in time, with a store that is away too', () => {
+    const story = new Story().broken({ sort: 'outage' })
+    story.tell('read', {}, { began: 10, ended: 4_000 })
+    expect(found(story)).toEqual(['late-answer'])
+    const standing = new Story().broken({ sort: 'server' })
+    standing.operations.push(...story.operations)
+    expect(found(standing)).toEqual([])
+  })
+
+  it('come from both servers alike, while both are there', () => {
+    const told = (share: number): Story => {
+      const story = new Story()
+      for (let at = 0; at < 400; at++) story.tell('read', {}, { server: at % 100 < share ? 'A#1' : 'B#1' })
+      return story
+    }
+    expect(found(told(52))).toEqual([])
+    expect(found(told(70))).toEqual(['unequal-share'])
+  })
+})

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+
+import { type Options, readOptions, usage } from '../../../proof/scenario/options.ts'
+import { faultsOf, SCENARIOS } from '../../../proof/scenario/scenarios.ts'
+import { SERVER_FAULTS } from '../../../proof/faults/servers.ts'
+import { chance } from '../../../proof/visitors/random.ts'
+
+function read(...args: string[]): Options {
+  const options = readOptions(args, 1)
+  if (options === 'help') throw new Error('it was asked for something')
+  return options
+}
+
+const titles = ({ runs }: Options): string[] => runs.map(({ scenario, store }) => `${scenario.name}/${store}`)
+
+describe('npm run proof', () => {
+  it('goes through every scenario on every store that it is for, where none is named', () => {
+    const all = titles(read())
+    expect(all).toContain('kill/lmdb')
+    expect(all).toContain('store/cluster')
+    // LMDB has no faults of its own here.
+    expect(all).not.toContain('store/lmdb')
+    expect(all).toHaveLength(SCENARIOS.length * 4 - 1)
+  })
+
+  it('takes scenarios, stores, seconds, a seed and visitors', () => {
+    const options = read(
+      'kill',
+      'calm',
+      '--store',
+      'redis',
+      '--store',
+      'lmdb',
+      '--seconds',
+      '9',
+      '--seed',
+      '5',
+      '--visitors',
+      '7',
+    )
+    expect(titles(options)).toEqual(['kill/redis', 'calm/redis', 'kill/lmdb', 'calm/lmdb'])
+    expect(options).toMatchObject({ seed: 5, visitors: 7 })
+    expect(options.runs.map(({ seconds }) => seconds)).toEqual([9, 9, 9, 9])
+  })
+
+  it('has another seed each day', () => {
+    expect([readOptions([], 3), readOptions([], 4)]).toMatchObject([{ seed: 3 }, { seed: 4 }])
+  })
+
+  it('tries controls on Redis', () => {
+    expect(titles(read('calm', '--target', 'express-session'))).toEqual(['calm/redis'])
+    expect(() => read('--target', 'express-session', '--store', 'lmdb')).toThrow('on Redis')
+  })
+
+  it('in a hurry takes less than two minutes and a half of visitors, controls among them', () => {
+    const { runs } = read('--quick')
+    expect(runs.reduce((sum, { seconds }) => sum + seconds, 0)).toBeLessThan(150)
+    expect(runs.map(({ target }) => target)).toContain('express-session')
+  })
+
+  it.each([
+    [['clam'], "no scenario 'clam'"],
+    [['--store', 'memory'], "no store 'memory'"],
+    [['--target', 'koa'], "no target 'koa'"],
+    [['--seconds', '0'], '--seconds'],
+    [['--seed', 'x'], '--seed'],
+    [['store', '--store', 'lmdb'], 'None of these scenarios'],
+    [['--quick', 'calm'], '--quick'],
+    [['--haste'], '--haste'],
+  ])('refuses %j', (args, complaint) => {
+    expect(() => read(...args)).toThrow(complaint)
+  })
+
+  it('says what can be chosen', () => {
+    expect(readOptions(['--help'], 1)).toBe('help')
+    for (const { name } of SCENARIOS) expect(usage()).toContain(`  ${name}`)
+  })
+})
+
+describe('plans', () => {
+  it.each(SCENARIOS.flatMap((scenario) => scenario.stores.map((store) => [scenario, store] as const)))(
+    '$name on %s are the same under the same seed, and leave the end in peace',
+    (scenario, store) => {
+      const planned = (seed: number): string =>
+        JSON.stringify(
+          scenario.plan(store, 60, chance(seed)).map((lane) => lane.map(({ at, fault }) => [at, fault.name])),
+        )
+      expect(planned(1)).toBe(planned(1))
+      for (const lane of scenario.plan(store, 60, chance(2)))
+        for (const { at, fault } of lane) expect(at + fault.seconds).toBeLessThanOrEqual(56)
+    },
+  )
+
+  it('go through all faults that there are', () => {
+    const names = (scenario: string): string[] =>
+      (SCENARIOS.find(({ name }) => name === scenario)?.plan('redis', 600, chance(1)) ?? [])
+        .flat()
+        .map(({ fault }) => fault.name)
+    expect(new Set(names('servers'))).toEqual(new Set(SERVER_FAULTS.map(({ name }) => name)))
+    expect(new Set(names('store'))).toEqual(new Set(faultsOf('redis').map(({ name }) => name)))
+    expect(new Set(names('chaos')).size).toBeGreaterThan(12)
+  })
+})

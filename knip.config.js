@@ -10,7 +10,7 @@ export default {
     'examples/*.ts',
     'examples/**/{main,picture}.ts',
     'proof/*.ts',
-    'proof/coherence/apart{,-resolve}.ts',
+    'proof/mutants/{load,hooks}.ts',
     'proof/site/server.ts',
     'bench/*.ts',
     'test/**/*.test.ts',

@@ -5,6 +5,10 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import { entryPoints } from './tools/entry-points.mjs'
 import { suites, type Suite } from './tools/suites.mjs'
 
+/** Set by `npm run proof:mutants`: what is taken out of the sources, to see tests fail. */
+const mutant = process.env['HOLDFAST_MUTANT']
+const plugins = mutant === undefined ? [] : [(await import('./proof/mutants/plugin.ts')).mutation(mutant)]
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -16,6 +20,7 @@ export default defineConfig({
 
 function project(suite: Suite): TestProjectInlineConfiguration {
   return {
+    plugins,
     resolve: { alias: holdfastAs(suite.against) },
     test: {
       name: suite.name,

@@ -1,15 +1,14 @@
 /**
  * Nobody reads behind what he wrote or saw, and nobody behind the bound, whatever becomes of the news of changes: browsers
  * behind HAProxy, on four server processes over one Redis; then the same with a protection taken out, which must be noticed:
- * `npm run proof:coherence -- [--quick] [--break floor|flush|mark|age]… [--whole] [--json]`.
+ * `npm run proof:coherence -- [--quick] [--break floor-off|flush-off|mark-off|age-off]… [--whole] [--json]`.
  */
 import { parseArgs } from 'node:util'
 
 import { closeConnections } from './browser.ts'
-import { type Break, BREAKS } from './coherence/breaks.ts'
 import { isWrongRead, type Spread, spreadOf, type Violation } from './coherence/ledger.ts'
-import { FULL, QUICK, withoutProtection } from './coherence/plans.ts'
-import { type Figures, runTrial, type Trial } from './coherence/trial.ts'
+import { BREAKS, FULL, QUICK, withoutProtection } from './coherence/plans.ts'
+import { type Break, type Figures, runTrial, type Trial } from './coherence/trial.ts'
 import { tableOf } from './table.ts'
 
 interface Options {
@@ -47,7 +46,7 @@ async function main({ trials, breaks, json }: Options): Promise<void> {
 async function runAll(trials: readonly Trial[]): Promise<readonly Figures[]> {
   const figures: Figures[] = []
   for (const trial of trials) {
-    const without = trial.broken === undefined ? '' : `, without the ${trial.broken}`
+    const without = trial.broken === undefined ? '' : `, ${trial.broken}`
     process.stderr.write(`four servers, maxAge ${trial.maxAge}${without}: ${trial.sessions} sessions sign in …\n`)
     const done = ({ phase, violations }: Figures): void =>
       void process.stderr.write(`  news ${phase.channel}: ${violations.length} violations\n`)
@@ -102,7 +101,7 @@ function foundWithout(figures: Figures): string {
   const wrong = figures.violations.filter(isWrongRead)
   const by = (rule: Violation['rule']): number => wrong.filter((one) => one.rule === rule).length
   const counts = `${by('own-write')} behind own writes, ${by('going-back')} going back, ${by('bound')} beyond the bound`
-  const head = `Without the ${trial.broken}, news ${phase.channel}: of ${waiting.reads + overlapping.reads} reads ${counts}`
+  const head = `With ${trial.broken}, news ${phase.channel}: of ${waiting.reads + overlapping.reads} reads ${counts}`
   return `${head}${wrong.length === 0 ? ': NOT NOTICED' : ''}\n${listOf(wrong.map(({ text }) => text))}`
 }
 

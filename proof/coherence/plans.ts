@@ -1,6 +1,7 @@
 /** What is run: in full, small for the tests, and small with a protection taken out. */
-import type { Break } from './breaks.ts'
-import type { Phase, Trial } from './trial.ts'
+import type { Break, Phase, Trial } from './trial.ts'
+
+export const BREAKS: readonly Break[] = ['floor-off', 'flush-off', 'mark-off', 'age-off']
 
 /** As the near cache comes: reads are as old as this at most. */
 const DEFAULT = { maxAge: '2s', bound: 2_000 } as const
@@ -66,10 +67,10 @@ export const QUICK: readonly Trial[] = [
 
 /** Where each protection is the only one, so that the proof has to notice that it is gone, within so many seconds. */
 const SHOWN_BY: Readonly<Record<Break, Phase & Pick<Trial, 'maxAge' | 'bound'>>> = {
-  floor: { ...DEFAULT, channel: 'late', seconds: 25, ends: 0 },
-  flush: { ...LONG, channel: 'killed', seconds: 25, ends: 0 },
-  mark: { ...LONG, channel: 'slow answers', seconds: 25, ends: 0 },
-  age: { ...LONG, channel: 'lost', seconds: 25, ends: 0 },
+  'floor-off': { ...DEFAULT, channel: 'late', seconds: 25, ends: 0 },
+  'flush-off': { ...LONG, channel: 'killed', seconds: 25, ends: 0 },
+  'mark-off': { ...LONG, channel: 'slow answers', seconds: 25, ends: 0 },
+  'age-off': { ...DEFAULT, channel: 'lost', seconds: 25, ends: 0 },
 }
 
 export function withoutProtection(broken: Break): Trial {

@@ -5,13 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { createSessions, HoldfastError, type Duration, type Session } from 'holdfast'
 import { answerWith, attach } from 'holdfast/node'
 
-import { type Break, breakNearCache } from './breaks.ts'
-
 export interface Setup {
   readonly store: string
   readonly secret: string
   readonly maxAge: Duration
-  readonly broken: Break | undefined
 }
 
 export interface Visit {
@@ -30,7 +27,6 @@ type Route = (session: Session<Visit>, user: string) => Promise<Said> | Said
 const KEPT = 120_000
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as Setup
-if (setup.broken !== undefined) await breakNearCache(setup.broken)
 // What a server says of its broken channel is no news here.
 const quiet = { warn: () => undefined, error: () => undefined }
 const sessions = createSessions<Visit>({

@@ -2,20 +2,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 
 import type { SessionsStats } from 'holdfast'
 
 import { startRedisServer } from '../../test/support/redis-server.ts'
 import { startBalancer } from '../balancer.ts'
-import { PROJECT } from '../peers.ts'
+import { importing } from '../mutants/importing.ts'
 import { start } from '../process.ts'
 import type { Counts, Order } from './proxy.ts'
 import type { Setup } from './server.ts'
 
 const SERVERS = 4
 const SECRET = 'a secret of the proofs, for no other use: c0ffee42'
-const APART = pathToFileURL(path.join(PROJECT, 'build/proof/coherence/apart.js')).href
 
 type OneNear = NonNullable<SessionsStats['nearCache']>
 
@@ -36,7 +34,8 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export async function openStage(setup: Pick<Setup, 'maxAge' | 'broken'>): Promise<Stage> {
+/** `mutant`: what is taken out of the servers. */
+export async function openStage(maxAge: Setup['maxAge'], mutant?: string): Promise<Stage> {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-coherence-'))
   const remove = (): void => rmSync(folder, { recursive: true, force: true })
   process.once('exit', remove)
@@ -49,8 +48,8 @@ export async function openStage(setup: Pick<Setup, 'maxAge' | 'broken'>): Promis
     closers.push(() => redis.stop())
     const proxy = await start('coherence/proxy', String(redis.port))
     closers.push(() => proxy.stop())
-    const argument = JSON.stringify({ ...setup, store: `redis://127.0.0.1:${proxy.port}`, secret: SECRET })
-    const options = setup.broken === undefined ? [] : ['--import', APART]
+    const argument = JSON.stringify({ maxAge, store: `redis://127.0.0.1:${proxy.port}`, secret: SECRET })
+    const options = mutant === undefined ? [] : importing(mutant)
     const servers = await Promise.all(
       Array.from({ length: SERVERS }, () => start('coherence/server', argument, options)),
     )

@@ -2,13 +2,15 @@
 import type { Duration } from 'holdfast'
 
 import { Browser } from '../browser.ts'
-import type { Break } from './breaks.ts'
 import { emptyTally, type Tally, type Visit, Visited } from './browsers.ts'
 import { type Channel, type Damage, happened, Weather } from './channel.ts'
 import { endMany } from './ends.ts'
 import { insist } from './insist.ts'
 import { type Spread, spreadOf, type Violation } from './ledger.ts'
 import { type Near, openStage, since, type Stage } from './stage.ts'
+
+/** The protections of the near cache that can be taken out, as they are called among the mutants. */
+export type Break = 'floor-off' | 'flush-off' | 'mark-off' | 'age-off'
 
 export interface Phase {
   readonly channel: Channel
@@ -65,7 +67,7 @@ const THIEVES = { whole: { atOnce: 8, pace: 2 }, broken: { atOnce: 24, pace: 12 
 const BEYOND = 500
 
 export async function runTrial(trial: Trial, done?: (figures: Figures) => void): Promise<readonly Figures[]> {
-  const stage = await openStage({ maxAge: trial.maxAge, broken: trial.broken })
+  const stage = await openStage(trial.maxAge, trial.broken)
   try {
     let violations: Violation[] = []
     const visitors = await signInAll(stage, trial, (violation) => void violations.push(violation))

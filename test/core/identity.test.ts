@@ -35,6 +35,16 @@ describe('who a request speaks for', () => {
     expect(ambiguous).toHaveLength(1)
   })
 
+  it('is the signed-in one, though the answer to a request from before came after that of the sign-in (I4)', async () => {
+    const { servers } = await deployment()
+    const browser = new Browser()
+    const late = await browser.request(servers[0]!, (session) => void (session.data['a'] = 1))
+    await browser.visit(servers[1]!, (session) => session.signIn('u1'))
+    browser.keep(late.cookies)
+    expect([...browser.jar.keys()]).toEqual(expect.arrayContaining(['__Host-sid', '__Host-gid']))
+    for (const one of servers) expect(await browser.visit(one, (session) => session.userId)).toBe('u1')
+  })
+
   it('is the live one of several values of a name, wherever it stands', async () => {
     const { servers } = await deployment()
     const [dead, live] = [new Browser(), new Browser()]
@@ -142,6 +152,21 @@ describe('a lost answer', () => {
     store.replace = replace
     expect(await browser.visit(servers[0]!, (session) => session.data['n'])).toBe(1)
     expect(lost).toBe(2)
+  })
+
+  it('of a commit that never arrived is not found in another’s write, though both count up to the same number (I2)', async () => {
+    const { servers, store } = await deployment()
+    const browser = new Browser()
+    await browser.visit(servers[0]!, (session) => void (session.data['n'] = 0))
+    const replace = store.replace.bind(store)
+    store.replace = async () => {
+      store.replace = replace
+      await browser.copy().visit(servers[1]!, (session) => void (session.data['other'] = 1))
+      throw new Error('connection reset')
+    }
+    const request = browser.request(servers[0]!, (session) => void (session.data['n'] = 1))
+    await expect(request).rejects.toMatchObject({ code: 'ERR_COMMIT_UNKNOWN' })
+    expect(await browser.visit(servers[0]!, (session) => session.data)).toEqual({ n: 0, other: 1 })
   })
 
   it('that stays lost is an error of its own, and nobody is logged out (I6)', async () => {

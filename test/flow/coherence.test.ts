@@ -24,7 +24,7 @@ describe('four servers with near caches over one Redis', () => {
     },
   )
 
-  it.each(['floor', 'flush'] as const)('the proof notices when the %s is taken out', async (broken) => {
+  it.each(['floor-off', 'flush-off'] as const)('the proof notices what %s takes out', async (broken) => {
     const [figures] = await runTrial(withoutProtection(broken))
     expect(figures?.violations.some(isWrongRead)).toBe(true)
   })

@@ -1,0 +1,64 @@
+/**
+ * A mutant: our own code with one protection taken out, to see whether what looks for violations finds this one. It is made
+ * of the source as it is read, in one process only; the files stay as they are.
+ */
+import ts from 'typescript-6'
+
+export type Invariant = `I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`
+
+export interface Replacement {
+  /** From the project's folder. */
+  readonly file: string
+  /** What stands there exactly once. */
+  readonly text: string
+  readonly by: string
+}
+
+/** A test that fails with it. */
+export interface Catcher {
+  readonly project: 'unit' | 'contract' | 'flow' | 'fault'
+  readonly file: string
+  /** Of its title. */
+  readonly title: string
+}
+
+export interface Mutant {
+  /** For the command line. */
+  readonly name: string
+  readonly invariant: Invariant
+  /** What is missing, in a sentence without a subject: `replaces a record whatever its version`. */
+  readonly about: string
+  readonly replaces: readonly Replacement[]
+  readonly test: Catcher
+}
+
+/** The source of a file with what the mutant puts there. Throws where a text is not there exactly once. */
+export function mutated({ name, replaces }: Mutant, file: string, source: string): string {
+  let made = source
+  for (const { text, by } of replaces.filter((one) => one.file === file)) {
+    const parts = made.split(text)
+    if (parts.length !== 2)
+      throw new Error(`The mutant ${name} does not fit ${file}: this stands there ${parts.length - 1} times:\n${text}`)
+    made = parts.join(by)
+  }
+  return made
+}
+
+/** What the compiler makes of a module of ours. Throws where it does not parse. */
+export function compiled(file: string, source: string): string {
+  const { outputText, diagnostics = [] } = ts.transpileModule(source, {
+    fileName: file,
+    reportDiagnostics: true,
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      rewriteRelativeImportExtensions: true,
+    },
+  })
+  if (diagnostics.length > 0)
+    throw new Error(
+      `${file}: ${diagnostics.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' ')).join('; ')}`,
+    )
+  return outputText
+}

@@ -28,7 +28,7 @@ function aliveAfterEnd(
   for (const end of all) {
     const alive = shown.find(({ began }) => began > end.ended + staleness)
     if (alive === undefined) continue
-    const excusedBy = excuses.forgot(end.ended, alive.ended, end.durable === false)
+    const excusedBy = excuses.forgot(end.ended, alive.ended, end.durable !== false)
     const after = Math.round(alive.began - end.ended)
     return [
       {

@@ -41,11 +41,12 @@ export class Excuses {
   }
 
   /**
-   * The fault by which a store may have lost before `at` what it acknowledged at `since`. `unconfirmed`: that it was said
-   * not to be durable, so that a fail-over may lose it in any case.
+   * The fault by which a store may have lost before `at` what it acknowledged at `since`. `confirmed`: whether it was said
+   * that replicas have it; as the run has it, where nothing else was said.
    */
-  forgot(since: number, at: number, unconfirmed = !this.#replicated): string | undefined {
-    const forgetting = (sort: FaultSort): boolean => sort === 'forgets' || (sort === 'failover' && unconfirmed)
+  forgot(since: number, at: number, confirmed = true): string | undefined {
+    const forgetting = (sort: FaultSort): boolean =>
+      sort === 'forgets' || (sort === 'failover' && !(this.#replicated && confirmed))
     return this.#faults.find(({ sort, began, ended }) => forgetting(sort) && ended + RECOVERY > since && began <= at)
       ?.name
   }

@@ -26,18 +26,32 @@ function others({ history, visits }: Case): Violation[] {
   })
 }
 
-function shared({ history }: Case): Violation[] {
+/** A handle is made of the visit's key and of how often it was signed in: a store that forgot a sign-in gives it again. */
+function shared({ history, excuses }: Case): Violation[] {
   const owners = new Map<string, Operation>()
   const told = new Set<string>()
   return history.operations.flatMap((operation) => {
     const { handle, owner } = operation.seen ?? {}
     if (typeof handle !== 'string' || typeof owner !== 'string') return []
+    // A guest's session goes on when a sign-in did not come about.
+    if (operation.seen?.user === null) return []
     const first = owners.get(handle) ?? operation
     owners.set(handle, first)
     if (first.seen?.owner === owner || told.has(handle)) return []
     told.add(handle)
     const text = `${handle} is the session of ${first.seen?.owner} and of ${owner}.`
-    return [{ name: 'shared-session' as const, at: operation.ended, text, operations: [first.id, operation.id] }]
+    const own = first.browser === operation.browser
+    const excusedBy = own ? excuses.forgot(first.ended, operation.ended) : undefined
+    const operations = [first.id, operation.id]
+    return [
+      {
+        name: 'shared-session' as const,
+        at: operation.ended,
+        text,
+        operations,
+        ...(excusedBy !== undefined && { excusedBy }),
+      },
+    ]
   })
 }
 

@@ -61,16 +61,24 @@ export class Visits {
   }
 
   /** Whether the visit's session may have been over at some moment before the end of this operation. */
-  mayBeOver({ name, user, signIn }: Visit, { ended }: Operation): boolean {
-    if ((this.#ends.get(name) ?? []).some((end) => end.began < ended)) return true
+  mayBeOver({ name, user, signIn }: Visit, { id, ended }: Operation): boolean {
+    if ((this.#ends.get(name) ?? []).some((end) => end.began < ended && end.id !== id)) return true
     const since = signIn?.began ?? 0
     const reaches = (end: Operation): boolean => end.outcome !== 'acknowledged' || end.ended > since
-    return (this.#everywhere.get(user ?? '') ?? []).some((end) => end.began < ended && reaches(end))
+    return (this.#everywhere.get(user ?? '') ?? []).some((end) => end.began < ended && end.id !== id && reaches(end))
   }
 
   #revocationsOf({ user = '', signIn }: Visit): OperationOf<'sign-out'>[] {
     const from = signIn?.outcome === 'acknowledged' ? signIn.ended : Number.POSITIVE_INFINITY
-    return (this.#everywhere.get(user) ?? []).filter((end) => end.outcome === 'acknowledged' && end.began > from)
+    return (this.#everywhere.get(user) ?? []).filter(
+      (end) => end.outcome === 'acknowledged' && end.began > from && this.#isBySomebody(end),
+    )
+  }
+
+  /** Who is signed out already ends nobody's sessions. */
+  #isBySomebody(end: OperationOf<'sign-out'>): boolean {
+    const visit = this.#byName.get(end.visit)
+    return visit !== undefined && !this.mayBeOver(visit, end)
   }
 
   #visit(name: string, operations: readonly Operation[]): Visit {

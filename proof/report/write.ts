@@ -1,4 +1,4 @@
-/** Writes the report: `index.html` for people, `report.json` for programs. */
+/** Writes the report: `index.html` for people, `report.json` for programs, and the whole history of each run. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
@@ -10,12 +10,17 @@ export function writeReport(folder: string, report: Report): string {
   mkdirSync(folder, { recursive: true })
   const file = path.resolve(folder, 'index.html')
   writeFileSync(file, page(report))
+  for (const [at, { history }] of report.runs.entries()) {
+    const { scenario, store } = history.run
+    const lines = history.operations.map((operation) => `${JSON.stringify(operation)}\n`)
+    writeFileSync(path.join(folder, `history-${at + 1}-${scenario}-${store}.jsonl`), lines.join(''))
+  }
   const data = { ...report, runs: report.runs.map(dataOf) }
   writeFileSync(path.join(folder, 'report.json'), `${JSON.stringify(data, undefined, 1)}\n`)
   return file
 }
 
-/** Without what nobody did wrong: the whole history of half an hour is hundreds of megabytes. */
+/** Of the operations only those that show a violation. */
 function dataOf({ history, violations, ...shown }: Shown): object {
   const { run, operations, faults, events } = history
   return {

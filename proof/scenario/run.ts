@@ -40,8 +40,11 @@ export interface Finished {
   readonly violations: readonly Violation[]
 }
 
-/** Milliseconds. Short, so that a run of seconds goes through them. */
-const PROMISES: Promises = { grace: 2_000, answer: 3_000, staleness: 1_000 }
+/**
+ * Milliseconds. Short, so that a run of seconds goes through them. A call to the store takes a second at most; a sign-out
+ * everywhere makes several of them.
+ */
+const PROMISES: Promises = { grace: 2_000, answer: 5_000, staleness: 1_000 }
 /** Milliseconds between two actions of a visitor, on average. */
 const THINKS = 120
 /** Before the run's time is over nothing is awaited longer than this after it, in milliseconds. */

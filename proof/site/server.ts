@@ -12,7 +12,10 @@ export interface Settled {
 const CHANNELS = ['lost', 'replaced', 'breaker', 'end', 'collision', 'theft', 'unreadable', 'ambiguous'] as const
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as SiteSettings
-const tell = (said: FromSite): void => void process.send?.(said)
+/** What is reported after the parent has gone is for nobody. */
+const tell = (said: FromSite): void => {
+  if (process.connected) process.send?.(said)
+}
 
 setClock()
 for (const name of CHANNELS)

@@ -94,7 +94,7 @@ export class Asking {
 /** Whether nothing has been done for sure. */
 function isRefusal(kind: Kind, status: number, { server, applied }: Said): boolean {
   if (SAFE.has(kind)) return true
-  if (server === undefined) return status === NOBODY_THERE
+  if (server === undefined) return status < 500 || status === NOBODY_THERE
   // Of a sign-in part may have been done; of an end too, in this browser at least.
   if (kind === 'sign-in' || kind === 'sign-out') return false
   return status < 500 || applied === 'no'

@@ -28,7 +28,9 @@ export async function endOrKeep<Answer>(
   end: End<Answer>,
 ): Promise<Answer> {
   try {
-    return await end.write()
+    const answer = await end.write()
+    ends.settled(end)
+    return answer
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error
     const details = { handle: end.handle, cause: error }
@@ -53,6 +55,7 @@ export function endOfHolding(services: Services, holding: Holding): End<Durable>
   return {
     selector: id.selector,
     handle: handleOf(id.selector, record.epoch),
+    userId: record.userId ?? null,
     until: absoluteDeadline(record, services.settings.timers),
     write: () => endVisit(services, holding),
   }

@@ -17,6 +17,8 @@ export interface PendingEnd {
   readonly selector: Selector
   /** The public name of the session, as far as it is known. */
   readonly handle: string | undefined
+  /** Whose session it is: `null` of a guest's, `undefined` where that is not known. */
+  readonly userId?: string | null | undefined
   /** When the session is over in any case, in milliseconds of the store's clock. */
   readonly until: number
   /** Writes the end. Rejects while the store fails. */
@@ -79,6 +81,19 @@ export class Ends {
   /** Whether the visit has an end that is not in the store yet. */
   isPending(selector: Selector): boolean {
     return this.#pending.size > 0 && this.#pending.has(selector)
+  }
+
+  /** The visit's end, if it is not in the store yet. */
+  pending(selector: Selector): PendingEnd | undefined {
+    return this.#pending.get(selector)
+  }
+
+  /** An end is in the store. */
+  settled(end: Omit<PendingEnd, 'write'>): void {
+    if (this.#pending.get(end.selector) !== end) return
+    this.#pending.delete(end.selector)
+    this.#written++
+    this.#tell('written', end)
   }
 
   /** Keeps an end that could not be written. Answers whether there was room for it. */
@@ -218,9 +233,7 @@ export class Ends {
       this.#pending.set(end.selector, end)
       return false
     }
-    if (this.#pending.get(end.selector) === end) this.#pending.delete(end.selector)
-    this.#written++
-    this.#tell('written', end)
+    this.settled(end)
     return true
   }
 
@@ -230,7 +243,7 @@ export class Ends {
     this.#tell('given-up', end)
   }
 
-  #tell(what: 'kept' | 'written' | 'given-up', { handle }: PendingEnd): void {
+  #tell(what: 'kept' | 'written' | 'given-up', { handle }: Pick<PendingEnd, 'handle'>): void {
     if (channels.end.hasSubscribers) channels.end.publish({ handle, what })
   }
 }

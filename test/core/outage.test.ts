@@ -127,6 +127,50 @@ describe('a sign-out that the store does not take', () => {
     expect(await ask(servers[1], browser, (session) => session.data)).toMatchObject({ result: { after: 1 } })
   })
 
+  it.each(ways)('%s is no success when it is asked for again before the store has it (I3)', async (...way) => {
+    const [, faults, options, opening] = way
+    const { servers, store, browser } = await world(options)
+    const kept = browser.copy()
+    const selector = selectorOf(browser, 'sid')
+    const again = (session: Session<TestData>): unknown => session.signOut()
+    const posting = { opening, method: 'POST' }
+    store.faults = faults
+    await ask(servers[0], browser, again, posting)
+    expect(await ask(servers[0], kept.copy(), again, posting)).toMatchObject({ error: pendingEnd })
+    expect(servers[0].stats().ends).toMatchObject({ pending: 1 })
+    store.faults = {}
+    // No time passes: it is this request that ends it.
+    expect(await ask(servers[0], kept.copy(), again, posting)).toMatchObject({ result: { durable: true } })
+    expect(await hasEnded(store, selector)).toBe(true)
+    expect(servers[0].stats().ends).toMatchObject({ pending: 0, written: 1 })
+  })
+
+  it('everywhere ends the others, too, when it is asked for again and the store is back', async () => {
+    const { servers, store, browser } = await world()
+    const other = new Browser()
+    await other.visit(servers[0], (session) => session.signIn('ada'))
+    const kept = browser.copy()
+    const everywhere = (session: Session<TestData>): unknown => session.signOut({ everywhere: true })
+    store.faults = READABLE
+    await ask(servers[0], browser, everywhere)
+    expect(await ask(servers[0], kept.copy(), everywhere)).toMatchObject({ error: { status: 503 } })
+    store.faults = {}
+    expect(await ask(servers[0], kept.copy(), everywhere)).toMatchObject({ result: { durable: true } })
+    expect(await ask(servers[0], other, whoIs)).toMatchObject({ result: ['lapsed', undefined] })
+  })
+
+  it('everywhere, of a session that could not be read, does not claim when it is asked for again to have ended the others', async () => {
+    const { servers, store, browser } = await world()
+    const kept = browser.copy()
+    const everywhere = (session: Session<TestData>): unknown => session.signOut({ everywhere: true })
+    const opening = { opening: { signOut: true }, method: 'POST' }
+    store.faults = DOWN
+    await ask(servers[0], browser, everywhere, opening)
+    store.faults = {}
+    expect(await ask(servers[0], kept, everywhere, opening)).toMatchObject({ error: unavailable })
+    expect(servers[0].stats().ends).toMatchObject({ pending: 0, written: 1 })
+  })
+
   it('whose answer was lost is asserted all the same', async () => {
     const { servers, store, browser } = await world()
     store.faults = { fail: (operation) => (operation === 'end' ? 'lose' : undefined) }

@@ -141,6 +141,18 @@ describe('ends', () => {
     expect(found(story)).toEqual(['alive-after-revocation'])
   })
 
+  it('everywhere are nobody’s who was signed out before', () => {
+    const story = new Story()
+    story.signIn()
+    story.signIn('v2-2')
+    story.tell('sign-out', { user: 'ada', everywhere: true }, { ...V2, seen: { owner: null } })
+    story.signIn('v3-2')
+    // This one has not noticed yet.
+    story.tell('sign-out', { user: 'ada', everywhere: true }, { visit: 'v2-2', seen: { owner: null } })
+    story.tell('read', {}, { visit: 'v3-2', began: 1_500, seen: { user: 'ada' } })
+    expect(found(story)).toEqual([])
+  })
+
   it('are excused where the store forgot them, and where they were said not to be durable', () => {
     const story = (durable: boolean): Story => {
       const told = new Story({ durability: 'replicated' }).broken({ sort: 'failover' })
@@ -176,9 +188,13 @@ describe('identities', () => {
 
   it('do not share a session', () => {
     const story = new Story()
-    story.tell('read', {}, { seen: { handle: 'one' } })
-    story.tell('read', {}, { visit: 'v2-1', seen: { handle: 'one' } })
+    story.tell('read', {}, ada({ handle: 'one' }))
+    story.tell('read', {}, { visit: 'v1-3', seen: { user: 'ada', handle: 'one' } })
     expect(found(story)).toEqual(['shared-session'])
+    const guest = new Story()
+    guest.tell('read', {}, { seen: { handle: 'one' } })
+    guest.tell('read', {}, { visit: 'v1-2', seen: { handle: 'one' } })
+    expect(found(guest)).toEqual([])
   })
 
   it('of before a sign-in reach nothing', () => {

@@ -1,6 +1,8 @@
 /** The proof: `npm run proof`. */
 import { unexcused } from './checker/check.ts'
 import { RULES, type RuleName } from './checker/violations.ts'
+import { importing } from './mutants/importing.ts'
+import { mutantsTable } from './mutants/table.ts'
 import { installPeers } from './peers.ts'
 import { writeReport } from './report/write.ts'
 import { type Options, type Planned, readOptions, usage } from './scenario/options.ts'
@@ -37,17 +39,26 @@ async function main({ runs, seed, visitors, report }: Options): Promise<void> {
   for (const planned of runs) {
     const title = titleOf(planned)
     process.stderr.write(`${title}: ${planned.seconds} s, seed ${seed} …\n`)
-    const one = await run({ ...planned, seed, visitors, progress: (progress) => tell(progress) })
+    const { mutant, ...rest } = planned
+    const made = mutant && { name: mutant.name, options: importing(mutant.name) }
+    const one = await run({
+      ...rest,
+      ...(made && { mutant: made }),
+      seed,
+      visitors,
+      progress: (progress) => tell(progress),
+    })
     finished.push(one)
     const bad = unexcused(one.violations)
     process.stderr.write(`\r${title}: ${one.history.operations.length} requests, ${bad.length} violations\u001B[K\n`)
-    for (const { text, name } of bad.slice(0, TOLD_MOST)) process.stderr.write(`  ${name}: ${text}\n`)
+    for (const { text, name } of bad.slice(0, isFaulty(planned) ? 1 : TOLD_MOST))
+      process.stderr.write(`  ${name}: ${text}\n`)
   }
-  process.stdout.write(`\n${asTable(runs, finished)}\n`)
+  for (const table of tablesOf(runs, finished)) process.stdout.write(`\n${table}\n`)
   if (report !== undefined) {
     const shown = runs.map((planned, at) => ({
       ...(finished[at] as Finished),
-      faulty: planned.target !== 'holdfast',
+      faulty: isFaulty(planned),
       command: commandOf(planned, seed, visitors),
     }))
     const command = `npm run proof -- ${process.argv.slice(2).join(' ')}`
@@ -56,16 +67,40 @@ async function main({ runs, seed, visitors, report }: Options): Promise<void> {
   process.exitCode = runs.every((planned, at) => isAsExpected(planned, finished[at])) ? 0 : 1
 }
 
-/** A control in which nothing is found shows that the checker finds nothing. */
-function isAsExpected({ target }: Planned, finished: Finished | undefined): boolean {
-  const found = unexcused(finished?.violations ?? []).length
-  return target === 'holdfast' ? found === 0 : found > 0
+/** A control or a mutant in which nothing is found shows that the checker finds nothing. */
+function isAsExpected(planned: Planned, finished: Finished | undefined): boolean {
+  const found = unexcused(finished?.violations ?? [])
+  if (planned.mutant !== undefined) return found.some(({ name }) => planned.mutant?.caughtAs.includes(name))
+  return isFaulty(planned) ? found.length > 0 : found.length === 0
+}
+
+/** Whether something has to be found. */
+function isFaulty({ target, mutant }: Planned): boolean {
+  return target !== 'holdfast' || mutant !== undefined
 }
 
 function tell({ seconds, operations, failed, faults }: Progress): void {
   if (!process.stderr.isTTY) return
   const broken = faults.length === 0 ? '' : `, ${faults.join(', ')}`
   process.stderr.write(`\r  ${seconds.toFixed(0)} s: ${operations} requests, ${failed} failed${broken}\u001B[K`)
+}
+
+/** The scenarios and the controls, then the mutants. */
+function tablesOf(runs: readonly Planned[], finished: readonly Finished[]): string[] {
+  const all = runs.map((planned, at) => [planned, finished[at] as Finished] as const)
+  const plain = all.filter(([{ mutant }]) => mutant === undefined)
+  const mutants = all.flatMap(([{ mutant }, one]) => (mutant === undefined ? [] : [[mutant, one] as const]))
+  return [
+    ...(plain.length > 0
+      ? [
+          asTable(
+            plain.map(([planned]) => planned),
+            plain.map(([, one]) => one),
+          ),
+        ]
+      : []),
+    ...(mutants.length > 0 ? [mutantsTable(mutants)] : []),
+  ]
 }
 
 function asTable(runs: readonly Planned[], finished: readonly Finished[]): string {
@@ -91,14 +126,21 @@ function asTable(runs: readonly Planned[], finished: readonly Finished[]): strin
 }
 
 /** What repeats one of the runs. */
-function commandOf({ scenario, store, target, durability, seconds }: Planned, seed: number, visitors: number): string {
+function commandOf(
+  { scenario, store, target, durability, seconds, mutant }: Planned,
+  seed: number,
+  visitors: number,
+): string {
+  if (mutant !== undefined)
+    return `npm run proof -- --mutant ${mutant.name} --seconds ${seconds} --seed ${seed} --visitors ${visitors}`
   const options = [`--store ${store}`, `--seconds ${seconds}`, `--seed ${seed}`, `--visitors ${visitors}`]
   if (target !== 'holdfast') options.push(`--target ${target}`)
   if (durability === 'replicated') options.push('--replicated')
   return `npm run proof -- ${scenario.name} ${options.join(' ')}`
 }
 
-function titleOf({ scenario, store, target, durability }: Planned): string {
+function titleOf({ scenario, store, target, durability, mutant }: Planned): string {
   const on = target === 'holdfast' ? store : `${target}/${store}`
-  return `${scenario.name}/${on}${durability === 'replicated' ? ', replicated' : ''}`
+  const what = mutant === undefined ? scenario.name : `mutant ${mutant.name}`
+  return `${what}/${on}${durability === 'replicated' ? ', replicated' : ''}`
 }

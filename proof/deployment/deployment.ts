@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
+import { type Link, startLink } from '../../test/support/link.ts'
 import { freePort } from '../../test/support/redis-server.ts'
 import { startBalancer } from '../balancer.ts'
 import { type Deployment as RedisDeployment, deploy as deployRedis } from '../failover/deployment.ts'
@@ -27,6 +28,8 @@ export interface Deployed {
   readonly servers: readonly SiteProcess[]
   /** Where the store is not LMDB. */
   readonly redis?: RedisDeployment
+  /** From each server to the one Redis, where it is alone; else none. */
+  readonly lines: readonly Link[]
   /** Where it is. */
   readonly lmdb?: { readonly directory: string }
   /** What the ends of cycles have done. */
@@ -51,6 +54,9 @@ export async function deploy(options: DeploymentOptions): Promise<Deployed> {
   try {
     const redis = options.store === 'lmdb' ? undefined : await deployRedis(formOf(options.store))
     if (redis !== undefined) closers.push(() => redis.stop())
+    const to = redis?.form === 'single' ? redis.link.port : undefined
+    const lines = to === undefined ? [] : await Promise.all(NAMES.map(() => startLink({ to })))
+    closers.push(() => Promise.all(lines.map((line) => line.stop())))
     const directory = path.join(folder, 'store')
     const ledger = path.join(folder, 'ledger')
     const ports = [await freePort(), await freePort()]
@@ -59,7 +65,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployed> {
         name,
         target: options.target,
         port: ports[at] ?? 0,
-        store: redis?.url ?? `lmdb:${directory}`,
+        store: urlOf(lines[at]) ?? redis?.url ?? `lmdb:${directory}`,
         durability: options.durability,
         secrets: [SECRET],
         ledger,
@@ -78,6 +84,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployed> {
       store: options.store,
       url: balancer.origin,
       servers,
+      lines,
       ...(redis === undefined ? { lmdb: { directory } } : { redis }),
       effects: () => linesOf(ledger),
       stop,
@@ -86,6 +93,10 @@ export async function deploy(options: DeploymentOptions): Promise<Deployed> {
     await stop()
     throw error
   }
+}
+
+function urlOf(line: Link | undefined): string | undefined {
+  return line && `redis://127.0.0.1:${line.port}`
 }
 
 function formOf(store: Exclude<StoreName, 'lmdb'>): 'single' | 'sentinel' | 'cluster' {

@@ -59,6 +59,17 @@ export const STORE_FAULTS: readonly Fault[] = [
       return () => link.restore()
     },
   }),
+  {
+    name: 'one server’s line to Redis slow by 200 ms, the other’s not',
+    sort: 'none',
+    stores: ['redis'],
+    seconds: 8,
+    begin: async ({ lines }, random) => {
+      const line = lines[random.below(lines.length)]
+      line?.delay(100)
+      return () => line?.restore()
+    },
+  },
   ...(['sentinel', 'cluster'] as const).map((form) =>
     ofRedis({
       form,

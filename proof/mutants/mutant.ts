@@ -4,6 +4,9 @@
  */
 import ts from 'typescript-6'
 
+import type { RuleName } from '../checker/violations.ts'
+import type { Run } from '../history/history.ts'
+
 export type Invariant = `I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`
 
 export interface Replacement {
@@ -12,6 +15,14 @@ export interface Replacement {
   /** What stands there exactly once. */
   readonly text: string
   readonly by: string
+}
+
+/** Under which circumstances visitors come to see it. */
+export interface Circumstances {
+  readonly store: Run['store']
+  readonly durability?: Run['durability']
+  /** Names of faults that come in turn. None: nothing happens to the deployment. */
+  readonly faults: readonly string[]
 }
 
 /** A test that fails with it. */
@@ -29,6 +40,10 @@ export interface Mutant {
   /** What is missing, in a sentence without a subject: `replaces a record whatever its version`. */
   readonly about: string
   readonly replaces: readonly Replacement[]
+  /** The checker finds one of them at least. Empty: visitors do not see it in a short run, and the test alone catches it. */
+  readonly caughtAs: readonly RuleName[]
+  /** Where visitors see it. Absent where `caughtAs` is empty. */
+  readonly shows?: Circumstances
   readonly test: Catcher
 }
 

@@ -16,6 +16,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'return record',
       },
     ],
+    caughtAs: ['another-visitor', 'shared-session', 'logged-out'],
+    shows: { store: 'lmdb', faults: [] },
     test: {
       project: 'fault',
       file: 'test/fault/collisions.test.ts',
@@ -38,6 +40,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: raw`if head == '' or string.sub(head, 1, 1) == '\\0' then`,
       },
     ],
+    caughtAs: ['lost-update', 'going-back'],
+    shows: { store: 'redis', faults: [] },
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'keeps parallel changes under one object' },
   },
   {
@@ -56,6 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'string.sub(head, 2, 5) ~= string.sub(ARGV[1], 1, 4)',
       },
     ],
+    caughtAs: [],
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'is not found in another’s write' },
   },
   {
@@ -69,6 +74,11 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'if (isThis(swap.found, folded.bytes)) return swap',
       },
     ],
+    caughtAs: ['doubled-increment'],
+    shows: {
+      store: 'redis',
+      faults: ['Redis connections cut, again and again', 'Redis connections cut, again and again'],
+    },
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'is found again by its stamp' },
   },
   {
@@ -82,6 +92,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'const value = mine ?? mergeAt([], base',
       },
     ],
+    caughtAs: ['lost-update'],
+    shows: { store: 'lmdb', faults: [] },
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'keeps parallel changes under one object' },
   },
   {
@@ -105,6 +117,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'if (record === undefined) return this.holding.record',
       },
     ],
+    caughtAs: ['alive-after-end', 'alive-after-revocation'],
+    shows: { store: 'redis', faults: ['Redis slow by 200 ms', 'Redis slow by 200 ms'] },
     test: {
       project: 'unit',
       file: 'test/core/session.test.ts',
@@ -122,6 +136,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'count !== undefined',
       },
     ],
+    caughtAs: ['lost-update', 'going-back', 'alive-after-end', 'alive-after-revocation'],
+    shows: { store: 'sentinel', durability: 'replicated', faults: ['primary cut off from all but the application'] },
     test: {
       project: 'unit',
       file: 'test/stores/redis/server.test.ts',
@@ -139,6 +155,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'previous: { hash: record.hash, nonce: Buffer.alloc(NONCE_BYTES), graceEnds: undefined },\n    epoch: record.epoch + 1,',
       },
     ],
+    caughtAs: ['old-id-accepted'],
+    shows: { store: 'lmdb', faults: [] },
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'the id from before reaches nothing' },
   },
   {
@@ -146,6 +164,8 @@ export const MUTANTS: readonly Mutant[] = [
     invariant: 'I4',
     about: 'takes a renewed id for good as long as the session lives',
     replaces: [{ file: 'src/core/expiry.ts', text: '(graceEnds === undefined || now < graceEnds)', by: 'now > 0' }],
+    caughtAs: ['old-id-accepted'],
+    shows: { store: 'lmdb', faults: [] },
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'logs nobody out: every parallel request' },
   },
   {
@@ -153,6 +173,8 @@ export const MUTANTS: readonly Mutant[] = [
     invariant: 'I4',
     about: 'refuses a renewed id at once',
     replaces: [{ file: 'src/core/expiry.ts', text: '(graceEnds === undefined || now < graceEnds)', by: 'now < 0' }],
+    caughtAs: ['renewed-id-refused', 'logged-out'],
+    shows: { store: 'lmdb', faults: [] },
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'logs nobody out: every parallel request' },
   },
   {
@@ -166,6 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: "for (const rank of ['gid', 'sid'] as const) {\n    const live: Live[] = []",
       },
     ],
+    caughtAs: [],
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'is the signed-in one' },
   },
   {
@@ -179,6 +202,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'void this.#work.settle().catch(() => undefined)',
       },
     ],
+    caughtAs: ['lost-update', 'own-write-unseen'],
+    shows: { store: 'redis', faults: ['Redis out of memory (noeviction)'] },
     test: { project: 'flow', file: 'test/flow/saved-before-sent.test.ts', title: 'I5: on' },
   },
   {
@@ -197,6 +222,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'this.#work.unread = error\n    } else {\n      this.#identity.lapse([], false)\n    }',
       },
     ],
+    caughtAs: ['logged-out'],
+    shows: { store: 'redis', faults: ['Redis half-open connection'] },
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'of any kind is no reason to wait longer' },
   },
   {
@@ -211,6 +238,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'this.#due.set(entry, performance.now() + 60_000)',
       },
     ],
+    caughtAs: ['late-answer'],
+    shows: { store: 'redis', faults: ['Redis stopped (SIGSTOP), then continued'] },
     test: { project: 'unit', file: 'test/core/commits.test.ts', title: 'at a write costs one deadline' },
   },
   {
@@ -229,6 +258,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'standing.record.counter >= 0',
       },
     ],
+    caughtAs: ['own-write-unseen', 'going-back'],
+    shows: { store: 'redis', faults: ['one server’s line to Redis slow by 200 ms, the other’s not'] },
     test: {
       project: 'unit',
       file: 'test/core/near-cache.test.ts',
@@ -246,6 +277,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'flush(): void {\n    this.#flushes++\n    if (this.#flushes > 0) return',
       },
     ],
+    caughtAs: [],
     test: {
       project: 'unit',
       file: 'test/core/near-cache.test.ts',
@@ -259,6 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
     replaces: [
       { file: 'src/core/near-cache.ts', text: "'record' in standing && unchanged() ?", by: "'record' in standing ?" },
     ],
+    caughtAs: [],
     test: {
       project: 'unit',
       file: 'test/core/near-cache.test.ts',
@@ -276,6 +309,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'return askedAt < 0',
       },
     ],
+    caughtAs: [],
     test: { project: 'unit', file: 'test/core/near-cache.test.ts', title: 'no longer than its bound' },
   },
   {
@@ -289,6 +323,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'return Buffer.from(verifier)',
       },
     ],
+    caughtAs: [],
     test: { project: 'flow', file: 'test/flow/stolen-store.test.ts', title: 'I8: with the secret, no verifier' },
   },
   {
@@ -302,6 +337,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'if (rank === undefined && !sameBytes(mac(key.keys[rank]',
       },
     ],
+    caughtAs: [],
     test: { project: 'unit', file: 'test/core/cookie.property.test.ts', title: 'is refused with any one bit flipped' },
   },
   {
@@ -315,6 +351,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'if (lineage === undefined)',
       },
     ],
+    caughtAs: ['forgery-accepted'],
+    shows: { store: 'lmdb', faults: [] },
     test: { project: 'flow', file: 'test/flow/forms.test.ts', title: 'the token of one signed-in user is refused' },
   },
   {
@@ -328,6 +366,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'return Promise.resolve(this.#around.services.store.load(this.#identity.visitor().id.selector)).then(() => undefined)\n  }\n\n  defer(): boolean {',
       },
     ],
+    caughtAs: [],
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'costs no command while nothing is stored' },
   },
   {
@@ -341,6 +380,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: "${lineage.signedIn ? 'user' : 'guest'} ${process.pid} ${lineage.epoch}",
       },
     ],
+    caughtAs: ['form-refused'],
+    shows: { store: 'lmdb', faults: [] },
     test: {
       project: 'flow',
       file: 'test/flow/forms.test.ts',
@@ -358,6 +399,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'const taken = answer.done ? undefined : place.read(answer.found)\n  if (taken !== undefined) return { ours: { ...taken, claim, from } }',
       },
     ],
+    caughtAs: ['effect-twice'],
+    shows: { store: 'lmdb', faults: [] },
     test: { project: 'unit', file: 'test/cycle/cycle.test.ts', title: 'runs once, whoever sends it how often' },
   },
   {
@@ -367,6 +410,7 @@ export const MUTANTS: readonly Mutant[] = [
     replaces: [
       { file: 'src/cycle/finishing.ts', text: "if (settings.onDoubt === 'retry')", by: 'if (settings.lease > 0)' },
     ],
+    caughtAs: [],
     test: { project: 'unit', file: 'test/cycle/claims.test.ts', title: 'leaves the cycle in doubt after its lease' },
   },
   {
@@ -380,6 +424,8 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'for (const { selector } of entries.slice(entries.length)) {',
       },
     ],
+    caughtAs: ['alive-after-revocation'],
+    shows: { store: 'lmdb', faults: [] },
     test: {
       project: 'unit',
       file: 'test/core/session.test.ts',
@@ -397,6 +443,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: "redis.call('SET', KEYS[1], ARGV[2])",
       },
     ],
+    caughtAs: [],
     test: { project: 'flow', file: 'test/flow/keys.test.ts', title: 'after visitors of all kinds every key expires' },
   },
   {
@@ -411,6 +458,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
       { file: 'src/core/encoder.ts', text: 'if (this.#size > this.#limits.recordSize)', by: 'if (this.#size < 0)' },
     ],
+    caughtAs: [],
     test: { project: 'unit', file: 'test/core/limits.test.ts', title: 'what update() makes too large throws there' },
   },
 ]

@@ -2,6 +2,9 @@
 import { parseArgs } from 'node:util'
 
 import type { StoreName, Target } from '../history/history.ts'
+import type { Mutant } from '../mutants/mutant.ts'
+import { MUTANTS, mutantNamed } from '../mutants/mutants.ts'
+import { scenarioOf, secondsOf } from '../mutants/scenario.ts'
 import { type Scenario, SCENARIOS, secondsFor } from './scenarios.ts'
 
 /** One run of the programme. */
@@ -11,6 +14,8 @@ export interface Planned {
   readonly target: Target
   readonly durability: 'primary' | 'replicated'
   readonly seconds: number
+  /** What is taken out of the servers. */
+  readonly mutant?: Mutant
 }
 
 export interface Options {
@@ -36,6 +41,9 @@ const QUICK: readonly (readonly [scenario: string, store: StoreName, seconds: nu
   ['calm', 'redis', 6, 'express-session'],
 ]
 
+const QUICK_MUTANTS = ['version-ignored', 'previous-kept'] as const
+const QUICK_SECONDS = 6
+
 /** Throws an `Error` for people. */
 export function readOptions(args: readonly string[], seedOfDay: number): Options | 'help' {
   const { values, positionals } = parseArgs({
@@ -48,6 +56,8 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
       visitors: { type: 'string', default: String(VISITORS) },
       seed: { type: 'string', default: String(seedOfDay) },
       replicated: { type: 'boolean', default: false },
+      mutant: { type: 'string', multiple: true },
+      mutants: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       report: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -60,7 +70,17 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
   if (values.quick) {
     if (positionals.length > 0 || values.store !== undefined)
       throw new Error('--quick has its own scenarios and stores: name none.')
-    return { ...general, runs: QUICK.map(quickRun) }
+    return {
+      ...general,
+      runs: [...QUICK.map(quickRun), ...QUICK_MUTANTS.map((name) => mutantRun(mutantNamed(name), QUICK_SECONDS))],
+    }
+  }
+  if (values.mutants || values.mutant !== undefined) {
+    if (positionals.length > 0 || values.store !== undefined || values.replicated)
+      throw new Error('A mutant has a scenario and a store of its own: name none.')
+    const mutants = values.mutant?.map(mutantNamed) ?? MUTANTS.filter(({ shows }) => shows !== undefined)
+    const seconds = values.seconds === undefined ? undefined : numberOf('seconds', values.seconds)
+    return { ...general, runs: mutants.map((mutant) => mutantRun(mutant, seconds)) }
   }
   const target = oneOf('target', values.target, TARGETS)
   const scenarios = positionals.length === 0 ? SCENARIOS : positionals.map(scenarioNamed)
@@ -85,6 +105,15 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
 
 function quickRun([name, store, seconds, target = 'holdfast']: (typeof QUICK)[number]): Planned {
   return { scenario: scenarioNamed(name), store, target, durability: 'primary', seconds }
+}
+
+function mutantRun(mutant: Mutant, seconds?: number): Planned {
+  const { name, shows } = mutant
+  if (shows === undefined)
+    throw new Error(`Visitors do not see the mutant '${name}' in a short run: npm run proof:mutants -- --only ${name}`)
+  const { store, durability = 'primary' } = shows
+  const scenario = scenarioOf(mutant, shows)
+  return { scenario, store, target: 'holdfast', durability, seconds: seconds ?? secondsOf(shows), mutant }
 }
 
 function defaultSeconds(scenario: Scenario, store: StoreName): number {
@@ -113,6 +142,9 @@ function numberOf(what: string, text: string): number {
 
 export function usage(): string {
   const scenarios = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')
+  const mutants = linesOf(MUTANTS.filter(({ shows }) => shows !== undefined).map(({ name }) => name)).join(
+    `,\n${' '.repeat(20)}`,
+  )
   return `npm run proof [-- [scenario…] [options]]
 
 Visitors with real cookie jars, through HAProxy, to two server processes, while things break; every request and answer is
@@ -128,8 +160,19 @@ Options
   --visitors N      how many there are: ${VISITORS} by default
   --seed N          what they do and what breaks when. By default another one each day
   --replicated      every change waits for a replica (durability: 'replicated')
+  --mutants         instead of scenarios: with a protection taken out of our own code, one after the other, which the
+                    checker has to notice
+  --mutant NAME     one of them; repeat it for several:
+                    ${mutants}
   --quick           some of all that, in less than three minutes
   --report FOLDER   writes what came out as a page and as data
   --help
 `
+}
+
+/** Five to a line. */
+function linesOf(names: readonly string[]): string[] {
+  const lines: string[] = []
+  for (let at = 0; at < names.length; at += 5) lines.push(names.slice(at, at + 5).join(', '))
+  return lines
 }

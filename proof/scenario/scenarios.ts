@@ -77,7 +77,8 @@ function serverFaultsOf(store: StoreName): readonly Fault[] {
   return SERVER_FAULTS.filter(({ stores }) => stores.includes(store))
 }
 
-function lengthOf(faults: readonly Fault[]): number {
+/** Seconds that it takes to go through them in turn. */
+export function lengthOf(faults: readonly Fault[]): number {
   return FIRST + faults.reduce((sum, { seconds }) => sum + seconds + RESPITE, 0) + LAST
 }
 
@@ -93,7 +94,7 @@ function every(pace: number, seconds: number, fault: Fault): Planned[] {
 }
 
 /** One after the other, over again where there is time. */
-function inTurn(faults: readonly Fault[], seconds: number): Planned[] {
+export function inTurn(faults: readonly Fault[], seconds: number): Planned[] {
   const planned: Planned[] = []
   if (faults.length === 0) return planned
   for (let at = FIRST, next = 0; ; next++) {

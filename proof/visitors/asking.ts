@@ -32,6 +32,8 @@ export interface Answered<K extends Kind> {
 
 /** These change nothing that anybody could miss, whatever became of them. */
 const SAFE: ReadonlySet<Kind> = new Set(['read', 'form', 'replay'])
+/** What these say is that it may have been done, or has been and can get lost. */
+const MAY_BE_DONE: ReadonlySet<string> = new Set(['ERR_COMMIT_UNKNOWN', 'ERR_UNCONFIRMED'])
 /** HAProxy's own answer when no server is there: nobody has seen the request. */
 const NOBODY_THERE = 503
 
@@ -92,8 +94,9 @@ export class Asking {
 }
 
 /** Whether nothing has been done for sure. */
-function isRefusal(kind: Kind, status: number, { server, applied }: Said): boolean {
+function isRefusal(kind: Kind, status: number, { server, code = '', applied }: Said): boolean {
   if (SAFE.has(kind)) return true
+  if (MAY_BE_DONE.has(code)) return false
   if (server === undefined) return status < 500 || status === NOBODY_THERE
   // Of a sign-in part may have been done; of an end too, in this browser at least.
   if (kind === 'sign-in' || kind === 'sign-out') return false

@@ -31,6 +31,8 @@ const AGAIN = 150
 const TRIES_MOST = 100
 /** How many actions there are between a sign-in and a sign-out, at most. */
 const ACTIONS_MOST = 24
+/** By so much later than its grace a renewed id is tried, for machines that are slow, in milliseconds. */
+const AFTER_GRACE = 1_000
 /** As programs and old browsers send them: nothing says where they come from. */
 const NO_EVIDENCE = { origin: undefined, 'sec-fetch-site': undefined }
 const FROM_ANOTHER_SITE = { origin: 'https://elsewhere.example', 'sec-fetch-site': 'cross-site' }
@@ -79,7 +81,8 @@ export class Visitor {
         4,
         () => this.#atOnce(2 + this.#chance.below(3), () => (this.#chance.next() < 0.5 ? this.#read() : this.#add())),
       ],
-      [12, () => this.#mark()],
+      [10, () => this.#mark()],
+      [8, () => this.#writeAndLook()],
       [5, () => this.#renew()],
       [8, () => this.#fillForm()],
       [4, () => this.#forge()],
@@ -129,6 +132,8 @@ export class Visitor {
     const everywhere = this.#chance.next() < 0.15 && this.#habits.everywhere
     const before = this.#asking.cookies
     for (let tries = 0; tries < TRIES_MOST; tries++) {
+      // What was begun before is not waited for.
+      const late = tries === 0 && this.#chance.next() < 0.3 ? this.#atOnce(4, () => this.#add()) : undefined
       const { operation } = await this.#ask(
         'sign-out',
         { user, everywhere },
@@ -139,6 +144,7 @@ export class Visitor {
           ...(tries > 0 && { cookies: before }),
         },
       )
+      await late
       if (isDone(operation)) {
         this.#newVisit()
         await this.#replay(operation, before, 'ended')
@@ -179,15 +185,25 @@ export class Visitor {
     await this.#ask('mark', { mark }, { method: POST, path: `/mark?mark=${mark}&visit=${this.#visit}` })
   }
 
+  /** A page with a form, the form, and the page again to which its answer leads. */
+  async #writeAndLook(): Promise<void> {
+    await this.#read()
+    await this.#mark()
+    await this.#read()
+  }
+
   async #renew(): Promise<void> {
     const before = this.#asking.cookies
     const { operation } = await this.#ask('renew', {}, { method: POST, path: '/renew' })
     if (!isDone(operation)) return
+    // An id that is young is not renewed again.
+    if (!isReplaced(before, this.#asking.cookies)) return
     await this.#read()
     if (!this.#signedIn) return
     if (this.#chance.next() < 0.5) await this.#replay(operation, before, 'renewed')
     if (this.#chance.next() < 0.2) {
-      await pause(this.#habits.promises.grace * 1.5)
+      const { grace, staleness } = this.#habits.promises
+      await pause(grace + staleness + AFTER_GRACE)
       await this.#replay(operation, before, 'renewed')
     }
   }
@@ -281,4 +297,9 @@ export class Visitor {
   #nextVisit(): string {
     return `${this.#asking.name}-${++this.#visits}`
   }
+}
+
+/** Whether a browser has another id now. What it was shown of its session (`visit`) is none. */
+function isReplaced(before: Cookies, now: Cookies): boolean {
+  return [...before].some(([name, value]) => name !== 'visit' && now.get(name) !== value)
 }

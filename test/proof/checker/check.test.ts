@@ -218,6 +218,15 @@ describe('identities', () => {
     story.tell('replay', { of: 1, because: 'renewed' }, ada({}, { began: 5_100 }))
     expect(found(story).toSorted()).toEqual(['old-id-accepted', 'renewed-id-refused'])
   })
+
+  it('of before a renewal may serve for longer where a store that failed has put the beginning of the grace off', () => {
+    const story = new Story().broken({ sort: 'outage', began: 1_000, ended: 2_000 })
+    story.signIn()
+    story.tell('renew', {}, ada())
+    story.tell('read', {}, ada())
+    story.tell('replay', { of: 1, because: 'renewed' }, ada({}, { began: 5_100 }))
+    expect(found(story)).toEqual([])
+  })
 })
 
 describe('cycles', () => {

@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest'
 
 import { compiled, mutated } from '../../../proof/mutants/mutant.ts'
 import { MUTANTS, mutantNamed } from '../../../proof/mutants/mutants.ts'
+import { scenarioOf, secondsOf } from '../../../proof/mutants/scenario.ts'
+import { chance } from '../../../proof/visitors/random.ts'
 
 const INVARIANTS = Array.from({ length: 13 }, (_, at) => `I${at + 1}`)
 const read = (file: string): string => readFileSync(file, 'utf8')
@@ -23,12 +25,25 @@ describe.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))('the muta
     expect(file.startsWith(`test/${mutant.test.project}/`)).toBe(mutant.test.project !== 'unit')
     expect(read(file)).toContain(title)
   })
+
+  it('shows to visitors under faults that there are, who go through all of them, or is caught by its test alone', () => {
+    const { shows, caughtAs } = mutant
+    expect(caughtAs.length > 0).toBe(shows !== undefined)
+    if (shows === undefined) return
+    const [lane = []] = scenarioOf(mutant, shows).plan(shows.store, secondsOf(shows), chance(1))
+    expect([...new Set(lane.map(({ fault }) => fault.name))]).toEqual([...new Set(shows.faults)])
+  })
 })
 
 it('there is one for each invariant at least, each under a name of its own', () => {
   expect([...new Set(MUTANTS.map(({ invariant }) => invariant))].toSorted()).toEqual(INVARIANTS.toSorted())
   expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
   expect(() => mutantNamed('none')).toThrow("'none' is none of selector-taken, ")
+})
+
+it('a fault that its store does not have is an error', () => {
+  const shows = { store: 'lmdb', faults: ['Redis slow by 200 ms'] } as const
+  expect(() => secondsOf(shows)).toThrow("lmdb has no fault 'Redis slow by 200 ms'")
 })
 
 describe('a mutant that is not of the source', () => {

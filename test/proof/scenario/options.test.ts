@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { type Options, readOptions, usage } from '../../../proof/scenario/options.ts'
+import { MUTANTS } from '../../../proof/mutants/mutants.ts'
 import { faultsOf, SCENARIOS } from '../../../proof/scenario/scenarios.ts'
 import { SERVER_FAULTS } from '../../../proof/faults/servers.ts'
 import { chance } from '../../../proof/visitors/random.ts'
@@ -52,10 +53,20 @@ describe('npm run proof', () => {
     expect(() => read('--target', 'express-session', '--store', 'lmdb')).toThrow('on Redis')
   })
 
+  it('takes mutants, each with the store, the durability and the faults with which it shows', () => {
+    const { runs } = read('--mutants')
+    expect(runs.map(({ mutant }) => mutant)).toEqual(MUTANTS.filter(({ shows }) => shows !== undefined))
+    for (const { mutant, store, durability } of runs)
+      expect({ durability: 'primary', ...mutant?.shows }).toMatchObject({ store, durability })
+    const [alone] = read('--mutant', 'claim-off', '--seconds', '9').runs
+    expect(alone).toMatchObject({ seconds: 9, target: 'holdfast', mutant: { name: 'claim-off' } })
+  })
+
   it('in a hurry takes less than two minutes and a half of visitors, controls among them', () => {
     const { runs } = read('--quick')
     expect(runs.reduce((sum, { seconds }) => sum + seconds, 0)).toBeLessThan(150)
     expect(runs.map(({ target }) => target)).toContain('express-session')
+    expect(runs.some(({ mutant }) => mutant !== undefined)).toBe(true)
   })
 
   it.each([
@@ -66,6 +77,10 @@ describe('npm run proof', () => {
     [['--seed', 'x'], '--seed'],
     [['store', '--store', 'lmdb'], 'None of these scenarios'],
     [['--quick', 'calm'], '--quick'],
+    [['--mutants', 'calm'], 'of its own'],
+    [['--mutant', 'claim-off', '--store', 'redis'], 'of its own'],
+    [['--mutant', 'claim-of'], "'claim-of' is none of"],
+    [['--mutant', 'mac-off'], 'npm run proof:mutants -- --only mac-off'],
     [['--haste'], '--haste'],
   ])('refuses %j', (args, complaint) => {
     expect(() => read(...args)).toThrow(complaint)

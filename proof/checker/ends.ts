@@ -60,7 +60,8 @@ function loggedOut({ visits, excuses }: Case, name: string): Violation[] {
       !visits.mayBeOver(visit, operation),
   )
   if (out === undefined) return []
-  const excusedBy = excuses.forgot(held.began, out.ended)
+  // A sign-in that was not confirmed may be lost.
+  const excusedBy = excuses.forgot(held.began, out.ended, signIn.outcome === 'acknowledged')
   return [
     {
       name: 'logged-out',

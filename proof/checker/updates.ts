@@ -105,7 +105,8 @@ function goingBack(
       return later.began > due && isOlder(later, earlier, unsure)
     })
     if (older === undefined) continue
-    const excusedBy = excuses.forgot(older.began, later.ended)
+    // Others may be shown a change before replicas have confirmed it to its maker.
+    const excusedBy = excuses.forgot(older.began, later.ended, false)
     return [
       {
         name: 'going-back',

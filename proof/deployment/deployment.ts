@@ -39,6 +39,10 @@ export interface Deployed {
 
 const NAMES = ['A', 'B'] as const
 export const SECRET = 'a secret of the proofs, for no other use: cafed00d'
+/**
+ * All that there are: of two, a planned fail-over may promote the one that has not heard of what the other has confirmed.
+ */
+const REPLICAS: Readonly<Record<StoreName, number>> = { lmdb: 0, redis: 0, sentinel: 2, cluster: 1 }
 /** Milliseconds of a cycle's final step. */
 export const LEASE = 2_000
 
@@ -67,6 +71,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployed> {
         port: ports[at] ?? 0,
         store: urlOf(lines[at]) ?? redis?.url ?? `lmdb:${directory}`,
         durability: options.durability,
+        ...(options.durability === 'replicated' && { replicas: REPLICAS[options.store] }),
         secrets: [SECRET],
         ledger,
         grace: options.promises.grace,

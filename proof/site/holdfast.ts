@@ -1,7 +1,8 @@
 /** The shop on Holdfast, through the Fastify adapter. */
-import { createSessions, HoldfastError, type Session } from 'holdfast'
+import { createSessions, HoldfastError, type Session, UnconfirmedError } from 'holdfast'
 import { type CycleKind, defineCycle } from 'holdfast/cycle'
 import { holdfast } from 'holdfast/fastify'
+import { redisStore } from 'holdfast/redis'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 
 import type { Settled } from './server.ts'
@@ -20,7 +21,10 @@ const PATIENCE = 500
 export async function serveHoldfast(settings: SiteSettings): Promise<Settled> {
   const sessions = createSessions<Basket>({
     secret: [...settings.secrets],
-    store: settings.store,
+    store:
+      settings.replicas === undefined
+        ? settings.store
+        : redisStore({ url: settings.store, replicas: settings.replicas }),
     durability: settings.durability,
     graceTimeout: `${settings.grace}ms`,
     nearCache: { maxAge: `${settings.staleness}ms` },
@@ -38,7 +42,7 @@ export async function serveHoldfast(settings: SiteSettings): Promise<Settled> {
   app.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof HoldfastError)) throw error
     const { code, status, headers } = error
-    const applied = 'applied' in error ? error.applied : 'no'
+    const applied = 'applied' in error ? error.applied : error instanceof UnconfirmedError ? 'unknown' : 'no'
     return reply.code(status).headers(headers).send({ server: settings.name, code, applied })
   })
   const answer = shop(settings.name, settings.ledger)

@@ -9,6 +9,8 @@ export interface SiteSettings {
   /** The store's URL. */
   readonly store: string
   readonly durability: 'primary' | 'replicated'
+  /** How many replicas confirm a change or an end; by default as the store has it. */
+  readonly replicas?: number
   /** The first signs, all verify. */
   readonly secrets: readonly string[]
   /** The file in which the ends of cycles leave their lines. */

@@ -61,19 +61,33 @@ export function endOfHolding(services: Services, holding: Holding): End<Durable>
   }
 }
 
-/** The end of what an id leads to that could not be looked up, by who presented it. Whether it had a right to it is seen when it is written. */
-export function endOfPresented(services: Services, id: GenuineId): End<Durable> {
+/**
+ * The ends of what ids lead to that could not be looked up, by who presented them: one for each visit. Whether any of the
+ * ids had a right to it is seen when its end is written: a browser may still have its guest's id beside the one in its place.
+ */
+export function endsOfPresented(services: Services, ids: readonly GenuineId[]): End<Durable>[] {
+  const selectors = [...new Set(ids.map(({ selector }) => selector))]
+  return selectors.map((selector) =>
+    endOfPresented(
+      services,
+      selector,
+      ids.filter((id) => id.selector === selector),
+    ),
+  )
+}
+
+function endOfPresented(services: Services, selector: Selector, ids: readonly GenuineId[]): End<Durable> {
   const asked = services.clock.now()
   return {
-    selector: id.selector,
+    selector,
     handle: undefined,
-    until: id.mintedAt + services.settings.timers.absolute,
+    until: Math.max(...ids.map(({ mintedAt }) => mintedAt)) + services.settings.timers.absolute,
     write: async () => {
-      const standing = standingOf(await services.store.load(id.selector))
+      const standing = standingOf(await services.store.load(selector))
       if (!('record' in standing)) return NOTHING_WRITTEN
-      const by = standingOfId(standing.record, id.hash, asked)
-      if (by !== 'current' && by !== 'previous') return NOTHING_WRITTEN
-      return endVisit(services, { id, record: standing.record, bytes: standing.bytes })
+      const { record, bytes } = standing
+      const id = ids.find(({ hash }) => ['current', 'previous'].includes(standingOfId(record, hash, asked)))
+      return id === undefined ? NOTHING_WRITTEN : endVisit(services, { id, record, bytes })
     },
   }
 }

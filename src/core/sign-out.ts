@@ -1,6 +1,6 @@
 /** Ends the session of a request, also while the store fails: the browser forgets it at once, and the store is told as soon as it can be. */
 import { StoreUnavailableError } from '../errors.ts'
-import { endOfHolding, endOfPresented, endOrKeep } from './ending.ts'
+import { endOfHolding, endOrKeep, endsOfPresented } from './ending.ts'
 import type { PendingEnd } from './ends.ts'
 import type { Services } from './services.ts'
 import type { SessionWork } from './session-work.ts'
@@ -14,10 +14,11 @@ export async function signOut<Data extends object>(
 ): Promise<Durable> {
   const { identity } = work
   const holding = identity.holding ?? identity.lost
-  const pending = identity.presentedIds().flatMap(({ selector }) => services.ends.pending(selector) ?? [])
+  const selectors = new Set(identity.presentedIds().map(({ selector }) => selector))
+  const pending = [...selectors].flatMap((selector) => services.ends.pending(selector) ?? [])
   const ends =
     work.unread !== undefined
-      ? identity.presentedIds().map((id) => endOfPresented(services, id))
+      ? endsOfPresented(services, identity.presentedIds())
       : holding !== undefined
         ? [endOfHolding(services, holding)]
         : // Who was told that the store did not take it asks again: it is done when the store has it.
@@ -42,8 +43,8 @@ export async function signOut<Data extends object>(
 /** The session is over, or this process still asks a server that has lost its place, and a sign-in elsewhere has not. */
 function noteVain<Data extends object>({ identity, replacements }: SessionWork<Data>, services: Services): void {
   const until = services.clock.now() + services.settings.maxRequestTime
-  for (const id of identity.presentedIds())
-    services.ends.foundNothing({ ...endOfPresented(services, id), until }, replacements)
+  for (const end of endsOfPresented(services, identity.presentedIds()))
+    services.ends.foundNothing({ ...end, until }, replacements)
 }
 
 /** Of an end that was written again for a store that was replaced nothing else is known. */

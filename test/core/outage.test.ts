@@ -171,6 +171,23 @@ describe('a sign-out that the store does not take', () => {
     expect(servers[0].stats().ends).toMatchObject({ pending: 0, written: 1 })
   })
 
+  it('of a session that could not be loaded holds, though the browser has its guest’s id still (I3)', async () => {
+    const { servers, store } = await world()
+    const guest = new Browser()
+    await guest.visit(servers[0], (session) => void (session.data['cart'] = ['apple']), 'POST')
+    const before = guest.copy()
+    await guest.visit(servers[0], (session) => session.signIn('bob'), 'POST')
+    for (const [name, value] of before.jar) if (!guest.jar.has(name)) guest.jar.set(name, value)
+    expect([selectorOf(guest, 'gid')]).toEqual([selectorOf(guest, 'sid')])
+    const selector = selectorOf(guest, 'sid')
+    store.faults = DOWN
+    const posting = { opening: { signOut: true }, method: 'POST' }
+    expect(await ask(servers[0], guest, (session) => session.signOut(), posting)).toMatchObject({ error: pendingEnd })
+    store.faults = {}
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect(await hasEnded(store, selector)).toBe(true)
+  })
+
   it('whose answer was lost is asserted all the same', async () => {
     const { servers, store, browser } = await world()
     store.faults = { fail: (operation) => (operation === 'end' ? 'lose' : undefined) }

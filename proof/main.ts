@@ -4,9 +4,10 @@ import { RULES, type RuleName } from './checker/violations.ts'
 import { importing } from './mutants/importing.ts'
 import { mutantsTable } from './mutants/table.ts'
 import { installPeers } from './peers.ts'
+import { afterProgress, progressOn } from './report/progress.ts'
 import { writeReport } from './report/write.ts'
 import { type Options, type Planned, readOptions, usage } from './scenario/options.ts'
-import { type Finished, type Progress, run } from './scenario/run.ts'
+import { type Finished, run } from './scenario/run.ts'
 import { tableOf } from './table.ts'
 
 const DAY = 86_400_000
@@ -46,11 +47,11 @@ async function main({ runs, seed, visitors, report }: Options): Promise<void> {
       ...(made && { mutant: made }),
       seed,
       visitors,
-      progress: (progress) => tell(progress),
+      progress: progressOn(process.stderr, planned.seconds),
     })
     finished.push(one)
     const bad = unexcused(one.violations)
-    process.stderr.write(`\r${title}: ${one.history.operations.length} requests, ${bad.length} violations\u001B[K\n`)
+    afterProgress(process.stderr, `${title}: ${one.history.operations.length} requests, ${bad.length} violations`)
     for (const { text, name } of bad.slice(0, isFaulty(planned) ? 1 : TOLD_MOST))
       process.stderr.write(`  ${name}: ${text}\n`)
   }
@@ -59,6 +60,7 @@ async function main({ runs, seed, visitors, report }: Options): Promise<void> {
     const shown = runs.map((planned, at) => ({
       ...(finished[at] as Finished),
       faulty: isFaulty(planned),
+      ...(planned.mutant !== undefined && { expected: planned.mutant.caughtAs }),
       command: commandOf(planned, seed, visitors),
     }))
     const command = `npm run proof -- ${process.argv.slice(2).join(' ')}`
@@ -77,12 +79,6 @@ function isAsExpected(planned: Planned, finished: Finished | undefined): boolean
 /** Whether something has to be found. */
 function isFaulty({ target, mutant }: Planned): boolean {
   return target !== 'holdfast' || mutant !== undefined
-}
-
-function tell({ seconds, operations, failed, faults }: Progress): void {
-  if (!process.stderr.isTTY) return
-  const broken = faults.length === 0 ? '' : `, ${faults.join(', ')}`
-  process.stderr.write(`\r  ${seconds.toFixed(0)} s: ${operations} requests, ${failed} failed${broken}\u001B[K`)
 }
 
 /** The scenarios and the controls, then the mutants. */

@@ -27,13 +27,16 @@ export interface FaultFigures {
   readonly unknown: number
   /** The longest time without one request that succeeded, in milliseconds. */
   readonly silence: number
-  /** From the end of the fault until the last request that failed, in milliseconds. 0: none did after it. */
-  readonly recovered: number
+  /**
+   * From the end of the fault until the last request that failed, in milliseconds. 0: none did after it. Null: that cannot
+   * be told, because something else was broken then.
+   */
+  readonly recovered: number | null
 }
 
 /** In how many slices a run is shown, at most. */
 const SLICES = 120
-/** How long after a fault failures are put down to it, in milliseconds. */
+/** How long after a fault failures are put down to it, in milliseconds, unless another fault begins. */
 const AFTERWARDS = 4_000
 
 export function slicesOf({ operations }: History): Slice[] {
@@ -57,9 +60,10 @@ export function slicesOf({ operations }: History): Slice[] {
 export function faultsOf({ operations, faults }: History): FaultFigures[] {
   const ordered = faults.toSorted((left, right) => left.began - right.began)
   return ordered.map((fault) => {
-    const own = operations.filter(({ began, ended }) => ended >= fault.began && began <= fault.ended + AFTERWARDS)
+    const until = aftermathOf(fault, ordered)
+    const own = operations.filter(({ began, ended }) => ended >= fault.began && began <= until)
     const failed = own.filter((operation) => !isAnswered(operation))
-    const latest = Math.max(0, ...failed.map(({ ended }) => ended))
+    const latest = failed.reduce((last, { ended }) => Math.max(last, ended), 0)
     return {
       name: fault.name,
       began: fault.began,
@@ -67,10 +71,17 @@ export function faultsOf({ operations, faults }: History): FaultFigures[] {
       requests: own.length,
       refused: failed.filter(({ outcome }) => outcome === 'refused').length,
       unknown: failed.filter(({ outcome }) => outcome === 'unknown').length,
-      silence: silenceOf(own.filter(isAnswered), fault),
-      recovered: Math.max(0, latest - fault.ended),
+      silence: silenceOf(operations, fault),
+      recovered: until === fault.ended ? null : Math.max(0, latest - fault.ended),
     }
   })
+}
+
+/** Until when failures are put down to a fault: its end, if something else is broken then. */
+function aftermathOf(fault: FaultMark, faults: readonly FaultMark[]): number {
+  const others = faults.filter((other) => other !== fault && other.ended >= fault.ended)
+  const next = others.reduce((first, { began }) => Math.min(first, began), fault.ended + AFTERWARDS)
+  return Math.max(fault.ended, next)
 }
 
 /** Whether the application has answered: a form that it refused is one. */
@@ -84,13 +95,16 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 
-function silenceOf(answered: readonly Operation[], { began }: FaultMark): number {
-  const ends = answered.map(({ ended }) => ended).toSorted((left, right) => left - right)
+/** Until the first answer after the fault, or the end of the run: an outage that goes on is not cut short by the figure. */
+function silenceOf(operations: readonly Operation[], { began, ended }: FaultMark): number {
+  const answers = operations.filter(isAnswered).map((operation) => operation.ended)
+  const ends = [...answers, lengthOf(operations)].filter((end) => end >= began).toSorted((left, right) => left - right)
   let longest = 0
   let before = began
   for (const end of ends) {
     longest = Math.max(longest, end - before)
-    before = Math.max(before, end)
+    if (end > ended) return longest
+    before = end
   }
   return longest
 }

@@ -1,112 +1,175 @@
 /** The time of a run as a picture: what was answered, what failed, how long it took, what was broken, what was violated. */
+import { grouped } from '../checker/grouped.ts'
 import type { Violation } from '../checker/violations.ts'
-import type { History } from '../history/history.ts'
+import type { FaultMark, History } from '../history/history.ts'
 import { slicesOf, type Slice } from './figures.ts'
 import { html, type Html } from './html.ts'
 
 const WIDTH = 960
-const LEFT = 52
-const RIGHT = 12
-const RATE = { top: 12, height: 110 }
-const WAIT = { top: 150, height: 70 }
-const FAULTS = { top: 238, line: 18 }
-/** Faults that overlap are shown in so many lines, over again. */
-const FAULT_LINES = 4
+const LEFT = 56
+const RIGHT = 16
+const RATE = { top: 14, height: 116 }
+/** Where the violations are marked: between the two charts. */
+const MARKS = 148
+const WAIT = { top: 172, height: 84 }
+const FAULTS = { top: 290, line: 22 }
+/** Faults that overlap are named in so many lines at most; what has no room there is named in the table only. */
+const FAULT_LINES = 6
+/** A letter of a fault's name is about so wide. */
+const LETTER = 6.6
 const MARK = 6
 
-/** `violations` without those that are excused. */
+type Place = (value: number) => number
+
 export function timeline(history: History, violations: readonly Violation[]): Html {
   const slices = slicesOf(history)
   const width = (slices[1]?.from ?? 250) - (slices[0]?.from ?? 0)
   const length = Math.max(width, slices.length * width)
-  const x = (at: number): number => round(LEFT + (Math.min(at, length) / length) * (WIDTH - LEFT - RIGHT))
-  const height = FAULTS.top + FAULT_LINES * FAULTS.line + 28
-  const title = `${history.run.scenario} on ${history.run.store}: throughput, errors, waiting times, faults and violations over the time of the run`
-  return html`<svg class="timeline" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${title}">
-    ${bands(history, x)}${rates(slices, width, x)}${waits(slices, x)}${names(history, x)}${marks(violations, x)}${axis(length, x, height)}
+  const x: Place = (at) => round(LEFT + (Math.min(at, length) / length) * (WIDTH - LEFT - RIGHT))
+  const lines = linesOf(history.faults, x)
+  const height = FAULTS.top + lines.length * FAULTS.line + 4
+  return html`<svg class="timeline" viewBox="0 0 ${WIDTH} ${height}" aria-hidden="true">
+    ${bands(history, x)}${axis(length, x)}${rates(slices, width, x)}${waits(slices, width, x)}${names(lines, x)}${marks(violations, x)}
   </svg>`
 }
 
-type Place = (at: number) => number
-
 /** Where a fault lasts the background is another one. */
 function bands({ faults }: History, x: Place): readonly Html[] {
-  return faults.map(({ began, ended }) => {
-    const wide = Math.max(1, x(ended) - x(began))
-    return html`<rect class="band" x="${x(began)}" y="${RATE.top}" width="${wide}" height="${FAULTS.top - RATE.top}" />`
+  return faults.map(({ name, began, ended }) => {
+    const wide = round(Math.max(2, x(ended) - x(began)))
+    return html`<rect
+      class="band"
+      x="${x(began)}"
+      y="${RATE.top}"
+      width="${wide}"
+      height="${WAIT.top + WAIT.height - RATE.top}"
+      ><title>${name}</title></rect
+    >`
   })
 }
 
 function rates(slices: readonly Slice[], width: number, x: Place): Html {
   const perSecond = (count: number): number => (count * 1_000) / width
-  const most = Math.max(1, ...slices.map(({ answered, failed }) => perSecond(answered + failed)))
+  const most = niceAbove(Math.max(1, ...slices.map(({ answered, failed }) => perSecond(answered + failed))))
   const high = (count: number): number => round((perSecond(count) / most) * RATE.height)
+  const floor = RATE.top + RATE.height
   const bars = slices.map(({ from, answered, failed }) => {
-    const wide = Math.max(0.5, x(from + width) - x(from) - 0.5)
+    const wide = round(Math.max(0.5, x(from + width) - x(from) - 1))
     const good = high(answered)
     const bad = high(failed)
-    const floor = RATE.top + RATE.height
-    return html`<rect class="good" x="${x(from)}" y="${round(floor - good)}" width="${wide}" height="${good}" /><rect
-        class="bad"
-        x="${x(from)}"
-        y="${round(floor - good - bad)}"
-        width="${wide}"
-        height="${bad}"
-      />`
+    const at = `${(from / 1_000).toFixed(1)} s: ${answered} answered, ${failed} failed`
+    const column = (style: string, y: number, tall: number): Html =>
+      tall === 0
+        ? html``
+        : html`<rect class="${style}" x="${x(from)}" y="${round(y)}" width="${wide}" height="${tall}" />`
+    return html`<g
+      ><title>${at}</title>${column('good', floor - good, good)}${column('bad', floor - good - bad, bad)}</g
+    >`
   })
-  return html`<text class="label" x="0" y="${RATE.top + 10}">${Math.round(most)}/s</text
-    ><text class="label" x="0" y="${RATE.top + RATE.height}">0</text>${bars}`
+  const grid = [0, most / 2, most].map((value) =>
+    level(floor - (value / most) * RATE.height, value === most ? `${value}/s` : String(value)),
+  )
+  return html`${grid}${bars}`
 }
 
 /** On a logarithmic scale: half a second of waiting and half a millisecond are both to be seen. */
-function waits(slices: readonly Slice[], x: Place): Html {
-  const most = Math.max(10, ...slices.map(({ p99 }) => p99))
-  const y = (ms: number): number =>
-    round(WAIT.top + WAIT.height * (1 - Math.log10(1 + Math.max(0, ms)) / Math.log10(1 + most)))
+function waits(slices: readonly Slice[], width: number, x: Place): Html {
+  const floor = WAIT.top + WAIT.height
+  const most = 10 ** Math.ceil(Math.log10(Math.max(10, ...slices.map(({ p99 }) => p99))))
+  const y: Place = (ms) => round(floor - (Math.log10(Math.max(1, ms)) / Math.log10(most)) * WAIT.height)
   const served = slices.filter(({ answered }) => answered > 0)
   const line = (value: (slice: Slice) => number): string =>
-    served.map((one) => `${x(one.from)},${y(value(one))}`).join(' ')
-  return html`<text class="label" x="0" y="${WAIT.top + 10}">${Math.round(most)} ms</text
-    ><text class="label" x="0" y="${WAIT.top + WAIT.height}">0</text
-    ><polyline class="p99" points="${line(({ p99 }) => p99)}" /><polyline
+    served.map((one) => `${x(one.from + width / 2)},${y(value(one))}`).join(' ')
+  const powers = Array.from({ length: Math.log10(most) + 1 }, (_, power) => 10 ** power)
+  const grid = powers.map((ms) => level(y(ms), ms >= 1_000 ? `${ms / 1_000} s` : `${ms} ms`))
+  return html`${grid}<polyline class="p99" points="${line(({ p99 }) => p99)}" /><polyline
       class="p50"
       points="${line(({ p50 }) => p50)}"
     />`
 }
 
-function names({ faults }: History, x: Place): readonly Html[] {
-  return faults
-    .toSorted((left, right) => left.began - right.began)
-    .map(({ name, began, ended }, at) => {
-      const y = FAULTS.top + (at % FAULT_LINES) * FAULTS.line
-      const wide = Math.max(3, x(ended) - x(began))
-      const right = x(began) > WIDTH * 0.7
-      const [anchor, from] = right ? ['end', x(ended)] : ['start', x(began)]
-      return html`<rect class="fault" x="${x(began)}" y="${y}" width="${wide}" height="3" /><text
-          class="name"
-          x="${from}"
-          y="${y + 13}"
-          text-anchor="${anchor}"
-          >${name}</text
+function level(y: number, text: string): Html {
+  return html`<path class="grid" d="M${LEFT} ${round(y)}H${WIDTH - RIGHT}" /><text
+      class="end"
+      x="${LEFT - 8}"
+      y="${round(y) + 4}"
+      >${text}</text
+    >`
+}
+
+/** The faults, in the first line each that has room for the name. */
+function linesOf(faults: readonly FaultMark[], x: Place): FaultMark[][] {
+  const lines: FaultMark[][] = []
+  const ends: number[] = []
+  for (const fault of faults.toSorted((left, right) => left.began - right.began)) {
+    const { from, to } = extentOf(fault, x)
+    const free = ends.findIndex((end) => end < from)
+    const line = free === -1 ? lines.length : free
+    if (line >= FAULT_LINES) continue
+    ;(lines[line] ??= []).push(fault)
+    ends[line] = to
+  }
+  return lines
+}
+
+/** From where to where a fault's bar and its name go. Near the right edge names end where the bar does. */
+function extentOf({ name, began, ended }: FaultMark, x: Place): { from: number; to: number; turned: boolean } {
+  const wide = name.length * LETTER
+  const turned = x(began) + wide > WIDTH
+  const to = Math.max(x(ended), x(began) + 4)
+  return turned
+    ? { from: Math.min(x(began), to - wide) - LETTER, to, turned }
+    : { from: x(began), to: Math.max(to, x(began) + wide) + LETTER, turned }
+}
+
+function names(lines: readonly (readonly FaultMark[])[], x: Place): readonly Html[] {
+  return lines.flatMap((line, at) =>
+    line.map((fault) => {
+      const { turned } = extentOf(fault, x)
+      const y = FAULTS.top + at * FAULTS.line
+      const wide = round(Math.max(4, x(fault.ended) - x(fault.began)))
+      return html`<rect class="fault" x="${x(fault.began)}" y="${y - 6}" width="${wide}" height="4" rx="2" /><text
+          class="name ${turned ? 'end' : ''}"
+          x="${turned ? round(x(fault.began) + wide) : x(fault.began)}"
+          y="${y + 9}"
+          >${fault.name}</text
         >`
-    })
+    }),
+  )
 }
 
+/** One mark for those of a kind that would lie upon each other. */
 function marks(violations: readonly Violation[], x: Place): readonly Html[] {
-  return violations.map(({ at, name, text }) => {
-    const y = RATE.top + RATE.height + 12
-    const points = `${x(at)},${y - MARK} ${x(at) + MARK},${y + MARK} ${x(at) - MARK},${y + MARK}`
-    return html`<polygon class="violation" points="${points}"><title>${name}: ${text}</title></polygon>`
+  const groups = grouped(violations, ({ at, excusedBy }) => `${Math.round(x(at) / MARK)} ${excusedBy === undefined}`)
+  return [...groups.values()].map((group) => {
+    const [{ at, excusedBy, name, text }] = group as [Violation]
+    const center = x(at)
+    const points = `${center},${MARKS - MARK} ${round(center + MARK)},${MARKS + MARK} ${round(center - MARK)},${MARKS + MARK}`
+    const others = group.length > 1 ? ` (and ${group.length - 1} more)` : ''
+    return html`<polygon class="violation ${excusedBy === undefined ? '' : 'excused'}" points="${points}"
+      ><title>${name}: ${text}${others}</title></polygon
+    >`
   })
 }
 
-function axis(length: number, x: Place, height: number): readonly Html[] {
+function axis(length: number, x: Place): readonly Html[] {
   const step = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600].find((seconds) => length / 1_000 / seconds <= 12) ?? 1_800
-  const count = Math.floor(length / 1_000 / step) + 1
-  return Array.from({ length: count }, (_, at) => {
-    const seconds = at * step
-    return html`<text class="label" x="${x(seconds * 1_000)}" y="${height - 6}">${seconds} s</text>`
+  const ticks = Math.floor(length / 1_000 / step) + 1
+  return Array.from({ length: ticks }, (_, at) => {
+    const place = x(at * step * 1_000)
+    return html`<path class="grid" d="M${place} ${RATE.top}V${WAIT.top + WAIT.height}" /><text
+        class="middle"
+        x="${place}"
+        y="${WAIT.top + WAIT.height + 16}"
+        >${at * step} s</text
+      >`
   })
+}
+
+/** A round number, of which half is one too. */
+function niceAbove(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value))
+  return ([1, 2, 4, 6, 8].find((times) => times * power >= value) ?? 10) * power
 }
 
 function round(value: number): number {

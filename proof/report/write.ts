@@ -3,7 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 import { faultsOf, slicesOf } from './figures.ts'
-import { page, type Report, type Shown } from './page.ts'
+import { page } from './page.ts'
+import { rulesOf } from './rules.ts'
+import { isFine, type Report, type Shown } from './shown.ts'
 
 /** Answers the page's file. */
 export function writeReport(folder: string, report: Report): string {
@@ -15,16 +17,18 @@ export function writeReport(folder: string, report: Report): string {
     const lines = history.operations.map((operation) => `${JSON.stringify(operation)}\n`)
     writeFileSync(path.join(folder, `history-${at + 1}-${scenario}-${store}.jsonl`), lines.join(''))
   }
-  const data = { ...report, runs: report.runs.map(dataOf) }
+  const data = { ...report, rules: rulesOf(report.runs), runs: report.runs.map(dataOf) }
   writeFileSync(path.join(folder, 'report.json'), `${JSON.stringify(data, undefined, 1)}\n`)
   return file
 }
 
 /** Of the operations only those that show a violation. */
-function dataOf({ history, violations, ...shown }: Shown): object {
+function dataOf(given: Shown): object {
+  const { history, violations, ...shown } = given
   const { run, operations, faults, events } = history
   return {
     ...shown,
+    fine: isFine(given),
     run,
     requests: operations.length,
     slices: slicesOf(history),

@@ -10,6 +10,7 @@ export default {
     'examples/*.ts',
     'examples/**/{main,picture}.ts',
     'proof/*.ts',
+    'proof/faults/filler.ts',
     'proof/mutants/{load,hooks}.ts',
     'proof/site/server.ts',
     'bench/*.ts',
@@ -30,6 +31,6 @@ export default {
     'typescript-5.9',
   ],
   // From the system's packages, for measuring, for full disks and for certificates.
-  ignoreBinaries: ['openssl', 'redis-server', 'taskset', 'unshare', 'wrk'],
+  ignoreBinaries: ['openssl', 'prlimit', 'redis-server', 'taskset', 'unshare', 'wrk'],
   ignoreExportsUsedInFile: true,
 }

@@ -62,16 +62,26 @@ function replays(about: Case): Violation[] {
     const of = history.operations[operation.asked.of]
     const visit = visits.named(of?.visit ?? '')
     if (of === undefined || visit === undefined) return []
-    if (operation.asked.because === 'signed in') return afterSignIn(operation, of, visit)
+    if (operation.asked.because === 'signed in') return afterSignIn(about, operation, of, visit)
     return operation.asked.because === 'renewed' ? afterRenewal(about, operation, of, visit) : []
   })
 }
 
-function afterSignIn(replay: OperationOf<'replay'>, signIn: Operation, { name }: Visit): Violation[] {
+/** A primary that was replaced and is still asked by one of the servers knows nothing of a sign-in at the new one. */
+function afterSignIn(
+  { excuses }: Case,
+  replay: OperationOf<'replay'>,
+  signIn: Operation,
+  { name }: Visit,
+): Violation[] {
   const { seen } = replay
   if (seen === undefined || (seen.user === null && seen.owner !== name)) return []
+  const excusedBy = excuses.forgot(signIn.began, replay.ended)
   const text = `${name}: the guest’s id of before the sign-in was served as ${seen.user ?? 'the same visit'}.`
-  return [{ name: 'old-id-accepted', at: replay.ended, text, operations: [signIn.id, replay.id] }]
+  const operations = [signIn.id, replay.id]
+  return [
+    { name: 'old-id-accepted', at: replay.ended, text, operations, ...(excusedBy !== undefined && { excusedBy }) },
+  ]
 }
 
 function afterRenewal(

@@ -33,25 +33,30 @@ export class SiteProcess {
     return this.#settings
   }
 
+  /** While it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   /** Starts it, with other settings from now on where some are given. Settles when it serves. */
   async start(changes: Partial<SiteSettings> = {}): Promise<void> {
-    if (this.#child !== undefined) throw new Error(`server ${this.name} is running already`)
     this.#settings = { ...this.#settings, ...changes }
-    this.incarnation++
-    const child = fork(path.join(PROJECT, 'build/proof/site/server.js'), [JSON.stringify(this.#settings)], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [...this.#options],
-      // On loopback names the cookies go without HTTPS, but not in production.
-      env: { ...process.env, NODE_ENV: 'development' },
-    })
-    this.#child = child
-    child.once('exit', () => {
-      if (this.#child === child) this.#child = undefined
-    })
-    child.on('message', (said: FromSite) => {
-      if ('channel' in said) this.#listener(this.name, said.channel, said.detail)
-    })
-    await this.#listening(child)
+    await this.#listening(this.#fork('inherit'))
+  }
+
+  /** Starts it where it should refuse, and answers what it says then; `undefined` where it serves nevertheless. */
+  async refusal(): Promise<string | undefined> {
+    const child = this.#fork('pipe')
+    const closed = once(child, 'close')
+    let said = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text))
+    try {
+      await this.#listening(child)
+      return undefined
+    } catch (error) {
+      await closed
+      return `${String(error)}\n${said}`
+    }
   }
 
   /** kill -9. Settles when it is gone. */
@@ -89,6 +94,29 @@ export class SiteProcess {
     child.kill('SIGCONT')
     act(child)
     await gone
+  }
+
+  #fork(errors: 'inherit' | 'pipe'): ChildProcess {
+    if (this.#child !== undefined) throw new Error(`server ${this.name} is running already`)
+    this.incarnation++
+    const child = fork(path.join(PROJECT, 'build/proof/site/server.js'), [JSON.stringify(this.#settings)], {
+      stdio: ['ignore', 'ignore', errors, 'ipc'],
+      execArgv: [...this.#options],
+      // On loopback names the cookies go without HTTPS, but not in production.
+      env: { ...process.env, NODE_ENV: 'development' },
+    })
+    this.#child = child
+    // One that was stopped (SIGSTOP) would not notice that its parent has gone.
+    const lastResort = (): void => void child.kill('SIGKILL')
+    process.once('exit', lastResort)
+    child.once('exit', () => {
+      process.removeListener('exit', lastResort)
+      if (this.#child === child) this.#child = undefined
+    })
+    child.on('message', (said: FromSite) => {
+      if ('channel' in said) this.#listener(this.name, said.channel, said.detail)
+    })
+    return child
   }
 
   #listening(child: ChildProcess): Promise<void> {

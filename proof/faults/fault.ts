@@ -1,4 +1,5 @@
 /** What is done to a deployment while visitors come, and undone again. */
+import type { SiteProcess } from '../deployment/site-process.ts'
 import type { Deployed } from '../deployment/deployment.ts'
 import type { FaultSort, StoreName } from '../history/history.ts'
 import type { Chance } from '../visitors/random.ts'
@@ -15,3 +16,10 @@ export interface Fault {
 }
 
 export const ALL_STORES: readonly StoreName[] = ['lmdb', 'redis', 'sentinel', 'cluster']
+
+/** One of the servers, as the seed has it. */
+export function oneOf({ servers }: Deployed, random: Chance): SiteProcess {
+  const server = servers[random.below(servers.length)]
+  if (server === undefined) throw new Error('there is no server')
+  return server
+}

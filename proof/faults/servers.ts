@@ -2,9 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import type { SiteProcess } from '../deployment/site-process.ts'
-import { type Deployed, SECRET } from '../deployment/deployment.ts'
-import type { Chance } from '../visitors/random.ts'
-import { ALL_STORES, type Fault } from './fault.ts'
+import { SECRET } from '../deployment/deployment.ts'
+import { ALL_STORES, type Fault, oneOf } from './fault.ts'
 
 /** Milliseconds in which a deploy lets the balancer notice that a server is back. */
 const NOTICED = 500
@@ -110,10 +109,4 @@ async function rolled(servers: readonly SiteProcess[], changes: Parameters<SiteP
     await server.start(changes)
     await pause(NOTICED)
   }
-}
-
-function oneOf({ servers }: Deployed, random: Chance): SiteProcess {
-  const server = servers[random.below(servers.length)]
-  if (server === undefined) throw new Error('there is no server')
-  return server
 }

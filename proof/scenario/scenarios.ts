@@ -1,6 +1,7 @@
 /** What visitors go through: scenarios, each with its faults. */
 import type { StoreName } from '../history/history.ts'
 import { ALL_STORES, type Fault } from '../faults/fault.ts'
+import { FILE_FAULTS } from '../faults/files.ts'
 import { SERVER_FAULTS } from '../faults/servers.ts'
 import { STORE_FAULTS } from '../faults/stores.ts'
 import type { Chance } from '../visitors/random.ts'
@@ -48,18 +49,15 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'store',
-    about: 'every fault of the store in turn: killed, stopped, cut off, slow, out of memory, failed over, emptied',
-    stores: ALL_STORES.filter((store) => faultsOf(store).length > 0),
+    about: 'every fault of the store in turn: killed, stopped, cut off, slow, full, failed over, emptied, lost',
+    stores: ALL_STORES,
     plan: (store, seconds) => [inTurn(faultsOf(store), seconds)],
   },
   {
     name: 'chaos',
-    about: 'faults of servers and of the store, two at a time, as the seed has them',
+    about: 'faults of servers and of the store, two at a time (on LMDB one), as the seed has them',
     stores: ALL_STORES,
-    plan: (store, seconds, random) => [
-      atRandom(serverFaultsOf(store), seconds, random.fork()),
-      atRandom(faultsOf(store), seconds, random.fork()),
-    ],
+    plan: (store, seconds, random) => lanesOf(store).map((faults) => atRandom(faults, seconds, random.fork())),
   },
 ]
 
@@ -70,11 +68,17 @@ export function secondsFor(scenario: Scenario, store: StoreName): number {
 }
 
 export function faultsOf(store: StoreName): readonly Fault[] {
-  return STORE_FAULTS.filter(({ stores }) => stores.includes(store))
+  return [...STORE_FAULTS, ...FILE_FAULTS].filter(({ stores }) => stores.includes(store))
 }
 
 function serverFaultsOf(store: StoreName): readonly Fault[] {
   return SERVER_FAULTS.filter(({ stores }) => stores.includes(store))
+}
+
+/** Those of LMDB stop and start servers themselves. */
+function lanesOf(store: StoreName): (readonly Fault[])[] {
+  const [servers, stores] = [serverFaultsOf(store), faultsOf(store)]
+  return store === 'lmdb' ? [[...servers, ...stores]] : [servers, stores]
 }
 
 /** Seconds that it takes to go through them in turn. */

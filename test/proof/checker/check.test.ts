@@ -204,6 +204,10 @@ describe('identities', () => {
     expect(found(story)).toEqual([])
     story.tell('replay', { of: 0, because: 'signed in' }, ada())
     expect(found(story)).toEqual(['old-id-accepted'])
+    story.broken({ sort: 'outage' })
+    expect(found(story)).toEqual(['old-id-accepted'])
+    story.broken({ sort: 'failover' })
+    expect(found(story)).toEqual(['old-id-accepted (excused)'])
   })
 
   it('of before a renewal serve within their grace, and not after it', () => {

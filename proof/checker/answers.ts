@@ -1,27 +1,42 @@
 /** Answers: that they come, in time, without errors, and from both servers. */
-import type { Operation } from '../history/history.ts'
+import type { Operation, OperationOf } from '../history/history.ts'
 import type { Case } from './check.ts'
+import { grouped } from './grouped.ts'
 import type { Violation } from './violations.ts'
 
 /** From so many answers on shares are compared, and may differ by this much of them. */
 const SHARES = { from: 200, differ: 0.05 }
-/** A duplicate that is told to ask again while the first one still runs. */
-const DUE = 'ERR_CYCLE_BUSY'
+/** What a duplicate is told while the first one still runs. */
+const BUSY = 'ERR_CYCLE_BUSY'
 
 export function answers(about: Case): Violation[] {
   return [...errors(about), ...late(about), ...shares(about)]
 }
 
 function errors({ history, visits, excuses }: Case): Violation[] {
+  const finishes = grouped(history.operations.filter(isFinish), ({ asked }) => asked.cycle)
+  const isDuplicate = (operation: Operation): boolean =>
+    isFinish(operation) &&
+    (finishes.get(operation.asked.cycle) ?? []).some(({ id, began }) => id !== operation.id && began < operation.ended)
+  const isOver = (operation: Operation): boolean => {
+    const whose = visits.named(operation.visit)
+    return (
+      (whose !== undefined && visits.mayBeOver(whose, operation)) ||
+      excuses.forgot(whose?.operations[0]?.began ?? 0, operation.ended) !== undefined
+    )
+  }
   return history.operations.flatMap((operation) => {
     const { kind, status, code, visit, id, ended } = operation
-    const whose = visits.named(visit)
-    const over = whose !== undefined && visits.mayBeOver(whose, operation)
-    if (status === 200 || code === DUE || isJudgedElsewhere(operation)) return []
-    if ((over && status >= 400 && status < 500) || excuses.excusesError(operation)) return []
+    if (status === 200 || isJudgedElsewhere(operation) || excuses.excusesError(operation)) return []
+    if (code === BUSY && isDuplicate(operation)) return []
+    if (status >= 400 && status < 500 && isOver(operation)) return []
     const text = `${visit}: ${kind} was answered with ${status === 0 ? 'a broken connection' : status}${code === undefined ? '' : ` (${code})`}.`
     return [{ name: 'undue-error' as const, at: ended, text, operations: [id] }]
   })
+}
+
+function isFinish(operation: Operation): operation is OperationOf<'finish'> {
+  return operation.kind === 'finish'
 }
 
 /** Forms that are refused are. */

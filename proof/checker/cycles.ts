@@ -1,4 +1,4 @@
-/** The ends of cycles, held against the ledger. */
+/** The ends of cycles, held against the ledger. Different answers for one cycle are an effect that happened twice, or none. */
 import { grouped } from './grouped.ts'
 import type { Effect, OperationOf } from '../history/history.ts'
 import type { Case } from './check.ts'
@@ -28,18 +28,18 @@ function twice(
   if (effects.length < 2) return []
   const began = Math.min(...submissions.map((one) => one.began))
   const at = Math.max(...submissions.map((one) => one.ended))
-  const excusedBy = excuses.forgot(began, at)
+  // What nobody has an answer to may have happened later.
+  const isSure = submissions.every(({ outcome }) => outcome !== 'unknown')
+  const excusedBy = excuses.forgot(began, isSure ? at : Number.POSITIVE_INFINITY)
   const text = `${cycle} happened ${effects.length} times, by ${effects.map(({ server }) => server).join(' and ')}.`
   const operations = submissions.map(({ id }) => id)
   return [{ name: 'effect-twice', at, text, operations, ...(excusedBy !== undefined && { excusedBy }) }]
 }
 
 function missing(cycle: string, submissions: readonly Finish[], effects: readonly Effect[]): Violation[] {
-  const done = submissions.filter(({ outcome }) => outcome === 'acknowledged')
-  const results = new Set(done.map(({ result }) => result))
-  const promised = effects.map(({ server }) => `${cycle} by ${server}`)
-  const [first] = done
-  if (first === undefined || (results.size === 1 && promised.includes(first.result ?? ''))) return []
-  const text = `${cycle} was answered with ${[...results].join(' and ')}, and the ledger has ${promised.join(' and ') || 'nothing'}.`
-  return [{ name: 'effect-missing', at: first.ended, text, operations: done.map(({ id }) => id) }]
+  const happened = effects.map(({ server }) => `${cycle} by ${server}`)
+  const wrong = submissions.find(({ outcome, result = '' }) => outcome === 'acknowledged' && !happened.includes(result))
+  if (wrong === undefined) return []
+  const text = `${cycle} was answered with ${wrong.result ?? 'nothing'}, and the ledger has ${happened.join(' and ') || 'nothing'}.`
+  return [{ name: 'effect-missing', at: wrong.ended, text, operations: [wrong.id] }]
 }

@@ -1,8 +1,10 @@
 /** Ends are final, and nobody is logged out without one. */
 import { grouped } from './grouped.ts'
-import type { Operation, OperationOf } from '../history/history.ts'
+import type { Operation } from '../history/history.ts'
 import type { Case } from './check.ts'
+import type { Excuses } from './excuses.ts'
 import type { Violation } from './violations.ts'
+import type { Visit } from './visits.ts'
 
 export function ends(about: Case): Violation[] {
   const { visits, history } = about
@@ -12,35 +14,37 @@ export function ends(about: Case): Violation[] {
     ({ seen }) => seen?.owner,
   )
   return visits.all.flatMap((visit) => [
-    ...aliveAfterEnd(about, visit.name, visits.ends(visit), byOwner.get(visit.name) ?? []),
+    ...aliveAfterEnd(about, visit, byOwner.get(visit.name) ?? []),
     ...(visit.user === undefined ? [] : loggedOut(about, visit.name)),
   ])
 }
 
 /** One violation of a visit is enough to look at. */
-function aliveAfterEnd(
-  { excuses, history }: Case,
-  visit: string,
-  all: readonly OperationOf<'sign-out'>[],
-  shown: readonly Operation[],
-): Violation[] {
+function aliveAfterEnd({ visits, excuses, history }: Case, visit: Visit, shown: readonly Operation[]): Violation[] {
   const { staleness } = history.run.promises
-  for (const end of all) {
+  for (const end of visits.ends(visit, shown.at(-1)?.began ?? 0)) {
     const alive = shown.find(({ began }) => began > end.ended + staleness)
     if (alive === undefined) continue
-    const excusedBy = excuses.forgot(end.ended, alive.ended, end.durable !== false)
+    const excusedBy =
+      excuses.forgot(end.began, alive.ended, end.durable) ??
+      (end.visit === visit.name ? undefined : endedByNobody(excuses, end, visits.named(end.visit)))
     const after = Math.round(alive.began - end.ended)
     return [
       {
-        name: end.visit === visit ? 'alive-after-end' : 'alive-after-revocation',
+        name: end.visit === visit.name ? 'alive-after-end' : 'alive-after-revocation',
         at: alive.ended,
-        text: `${visit} was served as ${alive.seen?.user} ${after} ms after its end was acknowledged.`,
+        text: `${visit.name} was served as ${alive.seen?.user} ${after} ms after its end was acknowledged.`,
         operations: [end.id, alive.id],
         ...(excusedBy !== undefined && { excusedBy }),
       },
     ]
   }
   return []
+}
+
+/** Whose own session was forgotten ends nobody else's any more. */
+function endedByNobody(excuses: Excuses, end: Operation, by: Visit | undefined): string | undefined {
+  return excuses.forgot(by?.signIn?.began ?? 0, end.ended)
 }
 
 function loggedOut({ visits, excuses }: Case, name: string): Violation[] {
@@ -61,7 +65,7 @@ function loggedOut({ visits, excuses }: Case, name: string): Violation[] {
   )
   if (out === undefined) return []
   // A sign-in that was not confirmed may be lost.
-  const excusedBy = excuses.forgot(held.began, out.ended, signIn.outcome === 'acknowledged')
+  const excusedBy = excuses.forgot(held.began, out.ended, signIn.outcome === 'acknowledged' ? undefined : false)
   return [
     {
       name: 'logged-out',

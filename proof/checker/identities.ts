@@ -12,6 +12,9 @@ export function identities(about: Case): Violation[] {
 }
 
 function others({ history, visits }: Case): Violation[] {
+  const users = new Map<string, Set<string>>()
+  for (const { browser, user } of visits.all)
+    if (user !== undefined) users.set(browser, (users.get(browser) ?? new Set()).add(user))
   return history.operations.flatMap((operation) => {
     const { browser, seen, id, ended } = operation
     if (seen === undefined) return []
@@ -19,7 +22,8 @@ function others({ history, visits }: Case): Violation[] {
     const foreign =
       (seen.owner !== null && browserOf(seen.owner) !== browser) ||
       seen.cart.some((item) => item.split('.', 1)[0] !== browser) ||
-      (seen.user !== null && user !== undefined && seen.user !== user)
+      (seen.user !== null &&
+        ((user !== undefined && seen.user !== user) || users.get(browser)?.has(seen.user) !== true))
     if (!foreign) return []
     const text = `${browser} was shown the session of ${seen.user ?? 'a guest'}, ${seen.owner}, with ${seen.cart.join(', ')}.`
     return [{ name: 'another-visitor' as const, at: ended, text, operations: [id] }]
@@ -33,14 +37,14 @@ function shared({ history, excuses }: Case): Violation[] {
   return history.operations.flatMap((operation) => {
     const { handle, owner } = operation.seen ?? {}
     if (typeof handle !== 'string' || typeof owner !== 'string') return []
-    // A guest's session goes on when a sign-in did not come about.
-    if (operation.seen?.user === null) return []
     const first = owners.get(handle) ?? operation
     owners.set(handle, first)
+    const own = first.browser === operation.browser
+    // A guest's session goes on when a sign-in did not come about.
+    if (own && (first.seen?.user === null || operation.seen?.user === null)) return []
     if (first.seen?.owner === owner || told.has(handle)) return []
     told.add(handle)
     const text = `${handle} is the session of ${first.seen?.owner} and of ${owner}.`
-    const own = first.browser === operation.browser
     const excusedBy = own ? excuses.forgot(first.ended, operation.ended) : undefined
     const operations = [first.id, operation.id]
     return [
@@ -63,6 +67,17 @@ function replays(about: Case): Violation[] {
     const visit = visits.named(of?.visit ?? '')
     if (of === undefined || visit === undefined) return []
     if (operation.asked.because === 'signed in') return afterSignIn(about, operation, of, visit)
+<<<<<<< HEAD
+    // A renewal that found no session renewed none.
+    if (operation.asked.because === 'ended' || !visits.isShown(visit, of)) return []
+    return afterRenewal(about, operation, of, visit)
+  })
+}
+
+/** That another visit of the browser's, over by now, is not served is judged by its end. */
+function afterSignIn(
+  { visits, history }: Case,
+=======
     return operation.asked.because === 'renewed' ? afterRenewal(about, operation, of, visit) : []
   })
 }
@@ -70,13 +85,23 @@ function replays(about: Case): Violation[] {
 /** A primary that was replaced and is still asked by one of the servers knows nothing of a sign-in at the new one. */
 function afterSignIn(
   { excuses }: Case,
+>>>>>>> main
   replay: OperationOf<'replay'>,
   signIn: Operation,
   { name }: Visit,
 ): Violation[] {
   const { seen } = replay
+<<<<<<< HEAD
+  const before = visits.named(seen?.owner ?? '')
+  const isKept =
+    typeof seen?.user === 'string' &&
+    replay.began > signIn.ended + history.run.promises.staleness &&
+    !(before !== undefined && visits.mayBeOver(before, replay))
+  if (seen === undefined || (seen.owner !== name && !isKept)) return []
+=======
   if (seen === undefined || (seen.user === null && seen.owner !== name)) return []
   const excusedBy = excuses.forgot(signIn.began, replay.ended)
+>>>>>>> main
   const text = `${name}: the guest’s id of before the sign-in was served as ${seen.user ?? 'the same visit'}.`
   const operations = [signIn.id, replay.id]
   return [

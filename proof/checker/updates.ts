@@ -1,24 +1,43 @@
 /** Changes: none is lost, none counts twice, and who has the answer sees it. */
-import type { Operation } from '../history/history.ts'
+import type { Operation, Seen } from '../history/history.ts'
 import type { Case } from './check.ts'
 import type { Violation } from './violations.ts'
 import type { Visit } from './visits.ts'
 
 type Change = Extract<Operation, { kind: 'add' | 'count' | 'mark' }>
 
+/** An answer that shows the visit's session. */
+interface Shown {
+  readonly operation: Operation
+  readonly seen: Seen
+  readonly cart: ReadonlySet<string>
+}
+
+/** What of a visit is looked at. */
+interface Looked {
+  readonly visit: Visit
+  /** The visit's own, and what was put into the cart of the guest that it was. */
+  readonly changes: readonly Change[]
+  readonly shown: readonly Shown[]
+  /** Marks that may still be written, by a server that stood still with them: on the same place the later wins. */
+  readonly unsure: ReadonlySet<number>
+}
+
 export function updates(about: Case): Violation[] {
   return about.visits.all.flatMap((visit) => {
     const changes = changesOf(visit)
-    const shown = visit.operations.filter((operation) => about.visits.isShown(visit, operation))
-    return [
-      ...unseen(about, visit, changes, shown),
-      ...doubled(visit, changes, shown),
-      ...goingBack(about, visit, changes, shown),
-    ]
+    const shown = visit.operations.flatMap((operation) => {
+      const { seen } = operation
+      return seen !== undefined && about.visits.isShown(visit, operation)
+        ? [{ operation, seen, cart: new Set(seen.cart) }]
+        : []
+    })
+    const unsure = changes.flatMap((one) => (one.kind === 'mark' && one.outcome === 'unknown' ? [one.asked.mark] : []))
+    const looked = { visit, changes, shown, unsure: new Set(unsure) }
+    return [...unseen(about, looked), ...uncounted(about, looked), ...doubled(looked), ...goingBack(about, looked)]
   })
 }
 
-/** The visit's own, and what was put into the cart of the guest that it was. */
 function changesOf({ operations, goesOn }: Visit): Change[] {
   const before = goesOn?.operations.filter(({ kind }) => kind === 'add') ?? []
   return [...before, ...operations].filter((operation): operation is Change =>
@@ -26,109 +45,127 @@ function changesOf({ operations, goesOn }: Visit): Change[] {
   )
 }
 
-function unseen(
-  { visits, excuses, history }: Case,
-  visit: Visit,
-  changes: readonly Change[],
-  shown: readonly Operation[],
-): Violation[] {
-  const { staleness } = history.run.promises
-  const unsure = unsureMarks(changes)
-  const last = shown.at(-1)
+/** Items and marks: each has a name of its own. */
+function unseen({ visits, excuses }: Case, { visit, changes, shown, unsure }: Looked): Violation[] {
   return changes.flatMap((change) => {
-    if (change.outcome !== 'acknowledged' || !wasShownTo(visits, visit, change)) return []
-    const due = visits.isSettled(change) ? change.ended : change.ended + staleness
-    const missing = shown.find((operation) => operation.began > due && !shows(operation, change, changes, unsure))
-    if (missing === undefined || last === undefined) return []
-    const forever = !shows(last, change, changes, unsure)
-    const excusedBy = excuses.forgot(change.ended, missing.ended)
+    if (change.kind === 'count' || change.outcome !== 'acknowledged' || !wasShownTo(visits, visit, change)) return []
+    const isMissing = ({ seen, cart }: Shown): boolean =>
+      change.kind === 'add' ? !cart.has(change.asked.item) : seen.mark < change.asked.mark && !unsure.has(seen.mark)
+    const known = visits.knownFrom(change)
+    const missing = shown.find((one) => one.operation.began > known && isMissing(one))
+    if (missing === undefined) return []
+    const forever = shown.slice(-1).some(isMissing)
+    const what = change.kind === 'add' ? `item ${change.asked.item}` : `mark ${change.asked.mark}`
+    const { id, began, ended } = missing.operation
+    const excusedBy = excuses.forgot(change.began, ended)
     return [
       {
         name: forever ? ('lost-update' as const) : ('own-write-unseen' as const),
-        at: missing.ended,
-        text: `${visit.name}: ${nameOf(change)} was acknowledged, and ${forever ? 'is gone' : 'was not seen'} ${ms(missing.began - change.ended)} later.`,
-        operations: [change.id, missing.id],
+        at: ended,
+        text: `${visit.name}: ${what} was acknowledged, and ${forever ? 'is gone' : 'was not seen'} ${ms(began - change.ended)} later.`,
+        operations: [change.id, id],
         ...(excusedBy !== undefined && { excusedBy }),
       },
     ]
   })
 }
 
-/** A change whose own answer shows another session was not this visit's: that it was over is judged elsewhere. */
+/**
+ * A change whose own answer shows another session was not this visit's: that it was over is judged elsewhere. One that meets
+ * an end is dropped, though its answer may show it.
+ */
 function wasShownTo(visits: Case['visits'], visit: Visit, change: Change): boolean {
-  if (change.kind === 'count') return visits.isShown(visit, change)
   const owner = visits.named(change.visit)
-  return owner !== undefined && visits.isShown(owner, change)
+  return owner !== undefined && visits.isShown(owner, change) && !visits.mayBeOver(visit, change)
 }
 
-function shows(
-  { seen, began }: Operation,
-  change: Change,
-  changes: readonly Change[],
-  unsure: ReadonlySet<number>,
-): boolean {
-  if (seen === undefined) return true
-  if (change.kind === 'add') return seen.cart.includes(change.asked.item)
-  if (change.kind === 'mark') return seen.mark >= change.asked.mark || unsure.has(seen.mark)
-  const least = changes.filter(
-    (one) => one.kind === 'count' && one.outcome === 'acknowledged' && one.ended <= change.ended,
+/**
+ * Additions have no names, so nobody can tell which one is lost: all that are known by then are the smallest part of the
+ * history that shows it. One violation of a visit is enough to look at.
+ */
+function uncounted({ visits, excuses }: Case, { visit, changes, shown }: Looked): Violation[] {
+  const counts = changes.filter(
+    (one) => one.kind === 'count' && one.outcome === 'acknowledged' && visits.isShown(visit, one),
   )
-  return began <= change.ended || seen.count >= least.length
+  const knownTo = ({ operation }: Shown): Change[] => counts.filter((one) => visits.knownFrom(one) < operation.began)
+  const isMissing = (one: Shown): boolean => one.seen.count < knownTo(one).length
+  const excuseOf = (one: Shown): string | undefined => excuses.forgot(knownTo(one)[0]?.began ?? 0, one.operation.ended)
+  const all = shown.filter(isMissing)
+  const missing = all.find((one) => excuseOf(one) === undefined) ?? all[0]
+  if (missing === undefined) return []
+  const forever = shown.slice(-1).some(isMissing)
+  const known = knownTo(missing)
+  const excusedBy = excuseOf(missing)
+  const { id, ended } = missing.operation
+  return [
+    {
+      name: forever ? 'lost-update' : 'own-write-unseen',
+      at: ended,
+      text: `${visit.name}: the counter is ${missing.seen.count} after ${known.length} acknowledged additions.`,
+      operations: [...known.map((one) => one.id), id],
+      ...(excusedBy !== undefined && { excusedBy }),
+    },
+  ]
 }
 
-/** Those that may still be written, by a server that stood still with them: on the same place the later wins. */
-function unsureMarks(changes: readonly Change[]): ReadonlySet<number> {
-  return new Set(changes.flatMap((one) => (one.kind === 'mark' && one.outcome === 'unknown' ? [one.asked.mark] : [])))
-}
-
-function doubled(visit: Visit, changes: readonly Change[], shown: readonly Operation[]): Violation[] {
+function doubled({ visit, changes, shown }: Looked): Violation[] {
   const counts = changes.filter(({ kind, outcome }) => kind === 'count' && outcome !== 'refused')
-  const first = shown.find(({ seen, ended }) => (seen?.count ?? 0) > counts.filter((one) => one.began < ended).length)
+  const begunBy = ({ operation }: Shown): Change[] => counts.filter(({ began }) => began < operation.ended)
+  const first = shown.find((one) => one.seen.count > begunBy(one).length)
   if (first === undefined) return []
-  const text = `${visit.name}: the counter is ${first.seen?.count} after ${counts.length} additions at most.`
-  return [{ name: 'doubled-increment', at: first.ended, text, operations: [...counts.map(({ id }) => id), first.id] }]
+  const begun = begunBy(first)
+  const text = `${visit.name}: the counter is ${first.seen.count} after ${begun.length} additions at most.`
+  const operations = [...new Set([...begun.map(({ id }) => id), first.operation.id])]
+  return [{ name: 'doubled-increment', at: first.operation.ended, text, operations }]
 }
 
-/** One violation of a visit is enough to look at. */
-function goingBack(
-  { visits, excuses, history }: Case,
-  visit: Visit,
-  changes: readonly Change[],
-  shown: readonly Operation[],
-): Violation[] {
-  const { staleness } = history.run.promises
-  const unsure = unsureMarks(changes)
-  for (const [at, later] of shown.entries()) {
-    // Those before are few: a visit has some dozens of operations.
-    const older = shown.slice(0, at).find((earlier) => {
-      const due = visits.isSettled(earlier) ? earlier.ended : earlier.ended + staleness
-      return later.began > due && isOlder(later, earlier, unsure)
-    })
+/** One violation of a visit is enough to look at: one that nothing excuses, where there is one. */
+function goingBack({ visits, excuses }: Case, { visit, shown, unsure }: Looked): Violation[] {
+  const known = shown
+    .filter(({ operation }) => !visits.mayBeOver(visit, operation))
+    .toSorted((left, right) => visits.knownFrom(left.operation) - visits.knownFrom(right.operation))
+  const newest = new Newest()
+  let next = 0
+  const found: Violation[] = []
+  for (const later of shown) {
+    for (let one = known[next]; one && visits.knownFrom(one.operation) < later.operation.began; one = known[++next])
+      newest.take(one)
+    const older = newest.than(later, unsure)?.operation
     if (older === undefined) continue
+    const { id, began, ended } = later.operation
     // Others may be shown a change before replicas have confirmed it to its maker.
-    const excusedBy = excuses.forgot(older.began, later.ended, false)
-    return [
-      {
-        name: 'going-back',
-        at: later.ended,
-        text: `${visit.name}: what was shown is not shown any more ${ms(later.began - older.ended)} later.`,
-        operations: [older.id, later.id],
-        ...(excusedBy !== undefined && { excusedBy }),
-      },
-    ]
+    const excusedBy = excuses.forgot(older.began, ended, false)
+    found.push({
+      name: 'going-back',
+      at: ended,
+      text: `${visit.name}: what was shown is not shown any more ${ms(began - older.ended)} later.`,
+      operations: [older.id, id],
+      ...(excusedBy !== undefined && { excusedBy }),
+    })
   }
-  return []
+  const worst = found.find(({ excusedBy }) => excusedBy === undefined) ?? found[0]
+  return worst === undefined ? [] : [worst]
 }
 
-function isOlder({ seen: later }: Operation, { seen: earlier }: Operation, unsure: ReadonlySet<number>): boolean {
-  if (later === undefined || earlier === undefined) return false
-  if (later.count < earlier.count || (later.mark < earlier.mark && !unsure.has(later.mark))) return true
-  return later.cart.length < earlier.cart.length && earlier.cart.some((item) => !later.cart.includes(item))
-}
+/** The newest that a browser was shown, part by part, each with the last answer that had it. */
+class Newest {
+  #count: Shown | undefined
+  #mark: Shown | undefined
+  readonly #items = new Map<string, Shown>()
 
-function nameOf(change: Change): string {
-  if (change.kind === 'add') return `item ${change.asked.item}`
-  return change.kind === 'mark' ? `mark ${change.asked.mark}` : 'an addition to the counter'
+  take(one: Shown): void {
+    if (one.seen.count >= (this.#count?.seen.count ?? 0)) this.#count = one
+    if (one.seen.mark >= (this.#mark?.seen.mark ?? 0)) this.#mark = one
+    for (const item of one.cart) this.#items.set(item, one)
+  }
+
+  /** An answer that shows more than this one. */
+  than({ seen, cart }: Shown, unsure: ReadonlySet<number>): Shown | undefined {
+    if (this.#count !== undefined && seen.count < this.#count.seen.count) return this.#count
+    if (this.#mark !== undefined && seen.mark < this.#mark.seen.mark && !unsure.has(seen.mark)) return this.#mark
+    for (const [item, one] of this.#items) if (!cart.has(item)) return one
+    return undefined
+  }
 }
 
 function ms(milliseconds: number): string {

@@ -21,17 +21,23 @@ export class Visits {
   /** Ends of all sessions of a user, by user. */
   readonly #everywhere = new Map<string, OperationOf<'sign-out'>[]>()
   readonly #ends = new Map<string, OperationOf<'sign-out'>[]>()
+  /** Ends whose own visit was not over before. */
+  readonly #bySomebody: ReadonlySet<number>
   /** Those at whose end another one of the same browser was under way. */
   readonly #overlapped = new Set<number>()
+  readonly #staleness: number
 
-  constructor({ operations }: History) {
+  constructor({ operations, run }: History) {
+    this.#staleness = run.promises.staleness
     const byVisit = grouped(
       operations.filter(({ kind }) => kind !== 'replay'),
       ({ visit }) => visit,
     )
     for (const [name, own] of byVisit) this.#byName.set(name, this.#visit(name, own))
     this.all = [...this.#byName.values()]
-    for (const operation of operations) if (operation.kind === 'sign-out') this.#noteEnd(operation)
+    const ends = operations.filter((operation) => operation.kind === 'sign-out')
+    for (const end of ends) this.#noteEnd(end)
+    this.#bySomebody = new Set(ends.filter((end) => this.#isBySomebody(end)).map(({ id }) => id))
     const byBrowser = grouped(
       operations.filter(({ kind }) => kind !== 'replay'),
       ({ browser }) => browser,
@@ -43,9 +49,12 @@ export class Visits {
     return this.#byName.get(name)
   }
 
-  /** Whether the browser waited: nothing else of it was under way when the answer came, so all it sends later knows of that. */
-  isSettled(operation: Operation): boolean {
-    return !this.#overlapped.has(operation.id)
+  /**
+   * The moment after which all that the browser sends knows of this answer: when it came, where nothing else of the browser
+   * was under way then; else that may have overtaken it, and the bound of what is old decides.
+   */
+  knownFrom({ id, ended }: Operation): number {
+    return this.#overlapped.has(id) ? ended + this.#staleness : ended
   }
 
   /** Whether the answer shows this visit's session. */
@@ -54,25 +63,29 @@ export class Visits {
     return seen?.owner === name && seen.user === (user ?? null)
   }
 
-  /** The acknowledged end after which nobody may be served as this visit, if there is one. */
-  ends(visit: Visit): readonly OperationOf<'sign-out'>[] {
+  /** The acknowledged ends, begun before `until`, after which nobody may be served as this visit. */
+  ends(visit: Visit, until: number): readonly OperationOf<'sign-out'>[] {
     const own = (this.#ends.get(visit.name) ?? []).filter(({ outcome }) => outcome === 'acknowledged')
-    return visit.user === undefined ? own : own.concat(this.#revocationsOf(visit))
+    return visit.user === undefined ? own : own.concat(this.#revocationsOf(visit, until))
   }
 
   /** Whether the visit's session may have been over at some moment before the end of this operation. */
   mayBeOver({ name, user, signIn }: Visit, { id, ended }: Operation): boolean {
-    if ((this.#ends.get(name) ?? []).some((end) => end.began < ended && end.id !== id)) return true
+    const mayCount = (end: Operation): boolean => end.outcome !== 'refused' && end.began < ended && end.id !== id
+    if ((this.#ends.get(name) ?? []).some(mayCount)) return true
     const since = signIn?.began ?? 0
     const reaches = (end: Operation): boolean => end.outcome !== 'acknowledged' || end.ended > since
-    return (this.#everywhere.get(user ?? '') ?? []).some((end) => end.began < ended && end.id !== id && reaches(end))
+    return (this.#everywhere.get(user ?? '') ?? []).some((end) => mayCount(end) && reaches(end))
   }
 
-  #revocationsOf({ user = '', signIn }: Visit): OperationOf<'sign-out'>[] {
+  #revocationsOf({ user = '', signIn }: Visit, until: number): OperationOf<'sign-out'>[] {
+    const all = this.#everywhere.get(user) ?? []
     const from = signIn?.outcome === 'acknowledged' ? signIn.ended : Number.POSITIVE_INFINITY
-    return (this.#everywhere.get(user) ?? []).filter(
-      (end) => end.outcome === 'acknowledged' && end.began > from && this.#isBySomebody(end),
-    )
+    const found = []
+    // A user has signed out everywhere often in a long history: only the few within the visit are looked at.
+    for (let at = firstAfter(all, from), end = all[at]; end !== undefined && end.began < until; end = all[++at])
+      if (end.outcome === 'acknowledged' && this.#bySomebody.has(end.id)) found.push(end)
+    return found
   }
 
   /** Who is signed out already ends nobody's sessions. */
@@ -109,6 +122,17 @@ export class Visits {
         if ((own[next]?.ended ?? 0) > operation.ended) this.#overlapped.add(operation.id)
     }
   }
+}
+
+/** The place of the first that began after that; all are in the order in which they began. */
+function firstAfter(operations: readonly Operation[], moment: number): number {
+  let [from, to] = [0, operations.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((operations[middle]?.began ?? 0) > moment) to = middle
+    else from = middle + 1
+  }
+  return from
 }
 
 function listIn<Item>(map: Map<string, Item[]>, key: string): Item[] {

@@ -83,6 +83,24 @@ describe('changes', () => {
     expect(check(told.history)[0]?.reported).toBe(true)
   })
 
+  it('that were counted at once may be seen one by one within the bound', () => {
+    const story = new Story()
+    story.tell('count', {}, { began: 10, ended: 30, seen: { count: 2 } })
+    story.tell('count', {}, { began: 11, ended: 40, seen: { count: 1 } })
+    story.tell('read', {}, { began: 500, seen: { count: 1 } })
+    expect(found(story)).toEqual([])
+    story.tell('read', {}, { began: 1_500, seen: { count: 1 } })
+    expect(found(story).toSorted()).toEqual(['going-back', 'lost-update'])
+  })
+
+  it('of before a store forgot excuse too low a count after it', () => {
+    const story = new Story().broken({ sort: 'forgets', began: 100, ended: 200 })
+    story.tell('count', {}, { seen: { count: 1 } })
+    story.tell('count', {}, { began: 10_000, seen: { count: 1 } })
+    story.tell('read', {}, { seen: { count: 1 } })
+    expect(found(story)).toEqual(['lost-update (excused)'])
+  })
+
   it('are not counted twice', () => {
     const story = new Story()
     story.tell('count', {}, { seen: { count: 2 } })
@@ -165,6 +183,26 @@ describe('ends', () => {
     expect(found(story(false))).toEqual(['alive-after-end (excused)'])
   })
 
+  it('that replicas have are not excused by a fail-over, whatever the durability of changes', () => {
+    const story = (said: Told): Story => {
+      const told = signedOut(said).broken({ sort: 'failover' })
+      told.tell('replay', { of: 1, because: 'ended' }, ada({}, { began: 1_500 }))
+      return told
+    }
+    expect(found(story({}))).toEqual(['alive-after-end (excused)'])
+    expect(found(story({ durable: true }))).toEqual(['alive-after-end'])
+  })
+
+  it('drop a change that meets them, though its answer shows it', () => {
+    const story = new Story()
+    story.signIn()
+    story.signIn('v2-2')
+    story.tell('sign-out', { user: 'ada', everywhere: true }, { visit: 'v2-2', seen: { owner: null } })
+    story.tell('add', { item: 'v1.0' }, ada({ cart: ['v1.0'] }))
+    story.tell('read', {}, ada())
+    expect(found(story)).toEqual([])
+  })
+
   it('are the only way to be logged out', () => {
     const story = new Story()
     story.signIn()
@@ -177,6 +215,15 @@ describe('ends', () => {
 })
 
 describe('identities', () => {
+  it('are of users who have signed in there', () => {
+    const story = new Story()
+    story.signIn()
+    story.tell('read', {}, ada({ owner: null }))
+    expect(found(story)).not.toContain('another-visitor')
+    story.tell('read', {}, { ...V2, seen: { user: 'bob', owner: null } })
+    expect(found(story)).toContain('another-visitor')
+  })
+
   it('are not mixed up', () => {
     const owner = new Story()
     owner.tell('read', {}, { seen: { owner: 'v2-1', handle: 'another' } })
@@ -188,6 +235,7 @@ describe('identities', () => {
 
   it('do not share a session', () => {
     const story = new Story()
+    story.signIn()
     story.tell('read', {}, ada({ handle: 'one' }))
     story.tell('read', {}, { visit: 'v1-3', seen: { user: 'ada', handle: 'one' } })
     expect(found(story)).toEqual(['shared-session'])
@@ -247,6 +295,27 @@ describe('cycles', () => {
     expect(found(bought(['A', 'B']))).toEqual(['effect-twice'])
     expect(found(bought([]))).toEqual(['effect-missing'])
     expect(found(bought(['B']))).toEqual(['effect-missing'])
+  })
+})
+
+describe('duplicates of an end', () => {
+  it('are busy while another one is there, and not alone', () => {
+    const busy: Told = { outcome: 'refused', status: 503, code: 'ERR_CYCLE_BUSY', seen: undefined }
+    const story = new Story()
+    story.tell('finish', { cycle: 'c' }, busy)
+    expect(found(story)).toEqual(['undue-error'])
+    story.tell('finish', { cycle: 'c' }, { began: 15, result: 'c by A' })
+    story.effects.push({ cycle: 'c', idempotencyKey: 'k', server: 'A' })
+    expect(found(story)).toEqual([])
+  })
+
+  it('that each had an effect, because the claim was forgotten, are excused as one', () => {
+    const story = new Story().broken({ sort: 'forgets' })
+    for (const server of ['A', 'B']) {
+      story.tell('finish', { cycle: 'c' }, { result: `c by ${server}` })
+      story.effects.push({ cycle: 'c', idempotencyKey: 'k', server })
+    }
+    expect(found(story)).toEqual(['effect-twice (excused)'])
   })
 })
 

@@ -14,7 +14,7 @@ export function mutantsTable(found: readonly (readonly [Mutant, Finished])[]): s
 
 function rowOf({ about, invariant, caughtAs, shows }: Mutant, { history, violations }: Finished): string[] {
   const { run, operations } = history
-  const where = [run.store, ...(run.durability === 'replicated' ? [run.durability] : []), ...(shows?.faults ?? [])]
+  const where = [run.store, ...(run.durability === 'replicated' ? [run.durability] : []), ...new Set(shows?.faults)]
   const counts = new Map<RuleName, number>()
   for (const { name } of unexcused(violations)) counts.set(name, (counts.get(name) ?? 0) + 1)
   const meant = caughtAs.filter((name) => counts.has(name))

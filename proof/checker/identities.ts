@@ -67,41 +67,30 @@ function replays(about: Case): Violation[] {
     const visit = visits.named(of?.visit ?? '')
     if (of === undefined || visit === undefined) return []
     if (operation.asked.because === 'signed in') return afterSignIn(about, operation, of, visit)
-<<<<<<< HEAD
     // A renewal that found no session renewed none.
     if (operation.asked.because === 'ended' || !visits.isShown(visit, of)) return []
     return afterRenewal(about, operation, of, visit)
   })
 }
 
-/** That another visit of the browser's, over by now, is not served is judged by its end. */
+/**
+ * That another visit of the browser's, over by now, is not served is judged by its end. A primary that was replaced and is
+ * still asked by one of the servers knows nothing of a sign-in at the new one.
+ */
 function afterSignIn(
-  { visits, history }: Case,
-=======
-    return operation.asked.because === 'renewed' ? afterRenewal(about, operation, of, visit) : []
-  })
-}
-
-/** A primary that was replaced and is still asked by one of the servers knows nothing of a sign-in at the new one. */
-function afterSignIn(
-  { excuses }: Case,
->>>>>>> main
+  { visits, excuses, history }: Case,
   replay: OperationOf<'replay'>,
   signIn: Operation,
   { name }: Visit,
 ): Violation[] {
   const { seen } = replay
-<<<<<<< HEAD
   const before = visits.named(seen?.owner ?? '')
   const isKept =
     typeof seen?.user === 'string' &&
     replay.began > signIn.ended + history.run.promises.staleness &&
     !(before !== undefined && visits.mayBeOver(before, replay))
   if (seen === undefined || (seen.owner !== name && !isKept)) return []
-=======
-  if (seen === undefined || (seen.user === null && seen.owner !== name)) return []
   const excusedBy = excuses.forgot(signIn.began, replay.ended)
->>>>>>> main
   const text = `${name}: the guest’s id of before the sign-in was served as ${seen.user ?? 'the same visit'}.`
   const operations = [signIn.id, replay.id]
   return [

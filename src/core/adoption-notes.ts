@@ -25,6 +25,8 @@ export interface Note {
   /** The old session, where it may have to be ended: whose it is, and its id. */
   readonly kind?: string | undefined
   readonly id?: string | undefined
+  /** Where that is mirrored: a hash of the state of the old record that was taken over last, and the session's version then. */
+  readonly taken?: { readonly hash: string; readonly counter: number } | undefined
 }
 
 interface Found {
@@ -58,11 +60,21 @@ export class Notes {
   }
 
   /** Writes a note, for `ttl` milliseconds. What is known to be further along stays. Answers what is there now. */
-  async write(selector: Selector, wanted: Omit<Note, 'since'>, ttl: number): Promise<Note> {
+  write(selector: Selector, wanted: Omit<Note, 'since'>, ttl: number): Promise<Note> {
+    const further = ({ fate }: Note): boolean => FATES.indexOf(fate) >= FATES.indexOf(wanted.fate)
+    return this.#write(selector, wanted, ttl, further)
+  }
+
+  async #write(
+    selector: Selector,
+    wanted: Omit<Note, 'since'>,
+    ttl: number,
+    stays: (there: Note) => boolean,
+  ): Promise<Note> {
     const { store, random, clock } = this.#keeping
     for (let attempt = 0; attempt < ATTEMPTS_MOST; attempt++) {
       const found = await this.#find(selector)
-      if (found !== undefined && FATES.indexOf(found.note.fate) >= FATES.indexOf(wanted.fate)) return found.note
+      if (found !== undefined && stays(found.note)) return found.note
       const note: Note = { ...wanted, since: found?.note.since ?? clock.now() }
       const counter = (found?.stored.record.counter ?? 0) + 1
       const bytes = encodeRecord(this.#recordOf(note, counter), random(4))
@@ -73,6 +85,11 @@ export class Notes {
       if (swap.done) return note
     }
     throw new StoreUnavailableError('What became of an old session changed faster than it could be noted. Try again.')
+  }
+
+  /** Says which old session it goes with from now on, or that there is none. Where it has ended, that stays. */
+  async link(selector: Selector, old: Pick<Note, 'kind' | 'id' | 'taken'>, ttl: number): Promise<void> {
+    await this.#write(selector, { fate: 'adopted', ...old }, ttl, ({ fate }) => fate !== 'adopted')
   }
 
   async #find(selector: Selector): Promise<Found | undefined> {
@@ -91,7 +108,7 @@ export class Notes {
       signedInAt: undefined,
       sparedAt: undefined,
       previous: undefined,
-      payload: this.#seal({ fate: note.fate, kind: note.kind, id: note.id }),
+      payload: this.#seal({ fate: note.fate, kind: note.kind, id: note.id, taken: note.taken }),
     }
   }
 

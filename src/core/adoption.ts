@@ -14,7 +14,8 @@ import type { GenuineId } from './cookie.ts'
 import { withdraw } from './ending.ts'
 import type { PendingEnd } from './ends.ts'
 import type { LiveRecord } from './live-record.ts'
-import { OldCookies, type Arrival } from './old-cookies.ts'
+import { Mirror } from './mirror.ts'
+import { OldCookies, successorPlace, type Arrival } from './old-cookies.ts'
 import type { Adopted, OldSessions } from './old-sessions.ts'
 import { OldStore } from './old-store.ts'
 import { DeadIds, judge, type Live } from './resolution.ts'
@@ -37,6 +38,8 @@ type OldEnd = Omit<PendingEnd, 'write'> & { readonly write: () => Promise<{ read
 
 export class Adoption {
   readonly stats: { -readonly [Count in keyof AdoptionStats]: number } = { adopted: 0, refused: 0, ended: 0 }
+  /** Only where old servers serve the same visitors. */
+  readonly mirror: Mirror | undefined
   readonly #services: Services
   readonly #stores: ReadonlyMap<OldSessions, OldStore>
   readonly #notes: Notes
@@ -50,6 +53,7 @@ export class Adoption {
     this.#stores = new Map(settings.adopt.map((source) => [source, new OldStore(source, guarding)]))
     this.#notes = new Notes(services)
     this.#warnings = new WarnOnce(settings)
+    this.mirror = this.#newMirror()
   }
 
   /** What a request brought of old sessions, if anything. Asks nobody. */
@@ -97,6 +101,24 @@ export class Adoption {
     if (note === undefined || note.fate === 'ended') return
     const source = this.#services.settings.adopt.find((one) => nameOf(one) === note.kind)
     await this.#end(selector, source, note.id)
+    if (source === undefined || note.id === undefined) return
+    const place = successorPlace(this.#services.settings.name, source, note.id)
+    if (place !== selector) await this.#notes.write(place, { fate: 'ended' }, source.lifetime)
+  }
+
+  #newMirror(): Mirror | undefined {
+    const source = this.#services.settings.adopt.find(({ records }) => records !== undefined)
+    if (source?.records === undefined) return undefined
+    return new Mirror({
+      services: this.#services,
+      source,
+      records: source.records,
+      notes: this.#notes,
+      kind: nameOf(source),
+      ask: (operation, ask) => this.#ask(source, operation, ask),
+      adopt: (arrival) => this.#adoptOne(arrival),
+      make: (arrival, adopted) => this.#make(arrival, adopted),
+    })
   }
 
   stop(): void {
@@ -109,7 +131,9 @@ export class Adoption {
     const [standing, note] = await Promise.all([this.#look(selector), this.#notes.read(selector)])
     if ('record' in standing) return this.#join(arrival, standing, note)
     if (standing.gone !== 'absent') return this.#refuse(arrival, 'ended')
-    if (note !== undefined) return this.#joinLate(arrival, note.fate === 'adopted' ? 'adopted' : 'ended')
+    // Where old servers keep it alive, it outlives its session here.
+    const again = note?.fate === 'adopted' && source.records !== undefined
+    if (note !== undefined && !again) return this.#joinLate(arrival, note.fate === 'adopted' ? 'adopted' : 'ended')
     const old = await this.#ask(source, 'get', () => visit.load())
     const adopted = old === undefined ? undefined : source.adopted(old)
     // Somebody may have adopted it meanwhile, and ended it where it was.
@@ -125,7 +149,8 @@ export class Adoption {
   async #join(arrival: Arrival, stored: Stored, note: Note | undefined): Promise<Live | undefined> {
     const live = this.#judge(arrival, stored)
     if (live === undefined) return this.#refuse(arrival, note?.fate === 'ended' ? 'ended' : 'superseded')
-    if (note === undefined) await this.#note(arrival)
+    if (note === undefined)
+      await this.#note(arrival, arrival.source.records === undefined ? undefined : arrival.visit.id)
     return live
   }
 

@@ -107,6 +107,15 @@ export class Identity {
     this.#issue = undefined
   }
 
+  /** The session had been ended before the request came: a new one may begin. */
+  outlive(): void {
+    const dead = this.holding === undefined ? [] : [this.holding.id.selector]
+    this.holding = undefined
+    this.owner = undefined
+    this.#issue = undefined
+    this.lapse(dead, false)
+  }
+
   /** Signed out: nothing is stored, and the browser is to forget what it has. */
   leave(): void {
     this.clear()

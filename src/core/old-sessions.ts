@@ -20,6 +20,32 @@ export interface OldVisit {
   load(): Promise<object | undefined>
 }
 
+/** An old record as its store has it, with its cookie. */
+export type OldRecord = Readonly<Record<string, unknown>>
+
+/** A session as old servers are to find it. */
+export interface Mirrored<Data extends object = object> {
+  readonly data: Data
+  readonly user: string | undefined
+  readonly signedInAt: Date | undefined
+}
+
+/** How old records are kept up to date, while old servers serve the same visitors. Each rejects where the store fails. */
+export interface OldRecords {
+  /** `undefined`: there is none, or it is over. */
+  load(id: string): Promise<OldRecord | undefined>
+  /** Its life begins anew. */
+  write(id: string, record: OldRecord): Promise<void>
+  /** The same, where it has not changed. */
+  touch(id: string, record: OldRecord): Promise<void>
+  /** The cookie of a record that begins here. */
+  newCookie(): object
+  /** The members that a session has there, without the cookie. */
+  membersOf(session: Mirrored, old: object): object
+  /** The complete `Set-Cookie` value that brings its browser the id. */
+  cookieFor(id: string, record: OldRecord): string
+}
+
 /**
  * Sessions of another library, for the option `adopt`. Made by `fromExpressSession`, `fromFastifySession`,
  * `fromIronSession` and `fromCookieSession` of `holdfast/adopt`; its members are not for applications.
@@ -38,6 +64,8 @@ export interface OldSessions<Data extends object = object> {
   adopted(old: object): Adopted<Data> | undefined
   /** Complete `Set-Cookie` values that clear its cookies, as far as the header has them. */
   clearing(header: string): readonly string[]
+  /** Where new servers keep the old records up to date. */
+  readonly records?: OldRecords | undefined
   /** Ends one. Missing where the cookie is all there is. Rejects where the store fails. */
   readonly end?: ((id: string) => Promise<void>) | undefined
   /** Asks the store for something harmless. Rejects where it fails. */

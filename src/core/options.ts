@@ -183,6 +183,11 @@ function resolveTimers(options: typeof DEFAULTS & Given): Timers {
 function checkAdopt(given: unknown): readonly OldSessions[] {
   const known = (one: Partial<OldSessions> | null): boolean =>
     typeof one?.presented === 'function' && typeof one.adopted === 'function'
+  if (Array.isArray(given) && (given as OldSessions[]).filter((one) => one?.records !== undefined).length > 1)
+    throw new OptionsError(
+      'adopt.mirror',
+      'Only one source can be mirrored: the old record is the truth, and there is one.',
+    )
   if (Array.isArray(given) && given.every(known)) return Object.freeze([...(given as OldSessions[])])
   throw new OptionsError(
     'adopt',

@@ -66,6 +66,8 @@ export class SessionWork<Data extends object> {
   unavailable: StoreUnavailableError | undefined
   /** The same where there is no copy either: nothing is known of the session, and it can be signed out of and nothing else. */
   unread: StoreUnavailableError | undefined
+  /** Called when something was stored after the head of the answer has left. */
+  late: (() => Promise<void>) | undefined
   /** Called whenever a session was stored: who waits for its end can begin to. */
   held: (() => void) | undefined
   /** Why the session was found to be over, for the errors that say so. */
@@ -236,7 +238,11 @@ export class SessionWork<Data extends object> {
         holding?.bytes,
         durability ?? this.#services.settings.durability,
       )
-      if (!('gone' in committed)) return this.#saved(pending, committed, { conflicts, own }, fresh)
+      if (!('gone' in committed)) {
+        const saved = this.#saved(pending, committed, { conflicts, own }, fresh)
+        if (this.headGone) await this.late?.()
+        return saved
+      }
       const collided = !known && committed.gone !== 'absent'
       if (!collided || attempt >= COLLISIONS_MOST) return this.#gone(pending, committed)
       channels.collision.publish({ what: 'selector' })

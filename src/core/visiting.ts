@@ -5,6 +5,7 @@ import * as channels from '../telemetry/channels.ts'
 import type { Session } from '../types.ts'
 import { absoluteDeadline, noRenewalBefore } from './expiry.ts'
 import { Identity } from './identity.ts'
+import type { Followed, Mirror } from './mirror.ts'
 import { isForwarded, readPresented, type Presented } from './presented.ts'
 import { headerOf, isSafe, type RequestFacts } from './request.ts'
 import { resolve, resolveCopies, type DeadIds, type Live, type Resolution } from './resolution.ts'
@@ -41,6 +42,8 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   #settled: Promise<Settled> | undefined
   #failure: unknown
   #finished = false
+  /** Where old servers serve the same visitors: what they know of this session. */
+  #followed: Followed | undefined
 
   constructor(around: Surroundings<Data>, facts: RequestFacts) {
     const { services } = around
@@ -58,6 +61,8 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
 
   open(options: Opening = {}): Promise<void> | undefined {
     const opened = this.#openOwn(options)
+    const { mirror } = this.#around.services.adoption ?? {}
+    if (mirror !== undefined) return (opened ?? Promise.resolve()).then(() => this.#follow(mirror, options))
     if (this.#identity.old === undefined) return opened
     return opened === undefined ? this.#adopt(options) : opened.then(() => this.#adopt(options))
   }
@@ -112,7 +117,7 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
   }
 
   get unsettled(): boolean {
-    return this.#identity.hasCookies || this.#work.pending
+    return this.#identity.hasCookies || this.#work.pending || this.#mirror !== undefined
   }
 
   settle(): Promise<Settled> {
@@ -179,6 +184,32 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
         this.#work.unread = error
       },
     )
+  }
+
+  /** Where old servers serve the same visitors, and this request may have a session of theirs. */
+  get #mirror(): Mirror | undefined {
+    const { detached, holding, status } = this.#identity
+    if (holding === undefined || status !== 'live' || detached || this.#presented.transport === 'none') return undefined
+    return this.#around.services.adoption?.mirror
+  }
+
+  /** Goes on with what old servers have made of the session, or with one that they began. */
+  async #follow(mirror: Mirror, { touch = true, signOut = false }: Opening): Promise<void> {
+    const { old, status, detached, holding } = this.#identity
+    if (status === 'stale' || detached || this.#presented.transport === 'none') return
+    try {
+      const followed = await mirror.follow(old?.arrivals ?? [], holding)
+      if (followed === 'ended') {
+        this.#identity.outlive()
+        this.#data.reset(undefined)
+      } else if (followed !== undefined) {
+        this.#followed = followed
+        if (followed.live !== undefined) this.#begin(followed.live, touch)
+      }
+    } catch (error) {
+      if (!signOut || !(error instanceof StoreUnavailableError)) throw error
+      this.#work.unread = error
+    }
   }
 
   /** The store could not be asked: a copy serves, or a request that signs out goes on without. */
@@ -256,10 +287,19 @@ export class Visiting<Data extends object> implements Visit<Data>, Told {
 
   async #settleOnce(): Promise<Settled> {
     await this.#work.settle()
+    const old = await this.#forOldServers()
     this.#headLeaves()
-    if (!this.#identity.hasCookies) return NO_COOKIES
+    if (!this.#identity.hasCookies) return old.length === 0 ? NO_COOKIES : { cookies: old }
     if (this.#presented.transport === 'none') this.#warnOfTransport()
-    return { cookies: this.#identity.cookies() }
+    return { cookies: [...this.#identity.cookies(), ...old] }
+  }
+
+  /** What this request changed is brought to old servers, too; answers the cookies that they give the browser. */
+  async #forOldServers(): Promise<readonly string[]> {
+    const mirror = this.#mirror
+    if (mirror === undefined) return []
+    this.#work.late = async () => void (await mirror.settle(this.#identity.holding, this.#followed))
+    return mirror.settle(this.#identity.holding, this.#followed)
   }
 
   /** From now on a change of `data` is too late: outside production it throws where it is made. */

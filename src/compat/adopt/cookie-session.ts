@@ -5,7 +5,7 @@ import type { Adopted, OldSessions, OldVisit } from '../../core/old-sessions.ts'
 import { refuseUnknown } from '../../core/options.ts'
 import { rawValuesOf } from '../cookie-values.ts'
 import { membersIn } from './members.ts'
-import { COMMON, commonOf, secretsOf, type SourceOptions } from './source-options.ts'
+import { COMMON, commonOf, refuseMirror, secretsOf, type SourceOptions } from './source-options.ts'
 
 /** An old session's members. */
 export type OldCookieSession = Record<string, unknown>
@@ -27,6 +27,7 @@ export function fromCookieSession(options: CookieSessionSource): OldSessions<nev
 export function fromCookieSession(
   options: CookieSessionSource & { readonly map?: ((old: OldCookieSession) => Adopted | undefined) | undefined },
 ): OldSessions<never> {
+  refuseMirror(options)
   refuseUnknown('adopt.', options, { ...COMMON, keys: 0, name: 0 })
   const name = options.name ?? 'session'
   const keys = secretsOf('keys', options.keys)

@@ -10,7 +10,7 @@ import { refuseUnknown } from '../../core/options.ts'
 import { OptionsError } from '../../errors.ts'
 import { valuesOf } from '../cookie-values.ts'
 import { membersIn } from './members.ts'
-import { COMMON, commonOf, type SourceOptions } from './source-options.ts'
+import { COMMON, commonOf, refuseMirror, type SourceOptions } from './source-options.ts'
 
 /** An old session's members. */
 export type OldIronSession = Record<string, unknown>
@@ -39,6 +39,7 @@ export function fromIronSession(options: IronSessionSource): OldSessions<never>
 export function fromIronSession(
   options: IronSessionSource & { readonly map?: ((old: OldIronSession) => Adopted | undefined) | undefined },
 ): OldSessions<never> {
+  refuseMirror(options)
   refuseUnknown('adopt.', options, { ...COMMON, password: 0, cookieName: 0 })
   const passwords = passwordsOf(options.password)
   const { cookieName } = options

@@ -45,10 +45,26 @@ export interface Common {
 const FIELD = /^[\w!#$%&'*+.^`|~-]+$/
 const ATTRIBUTE = /^[^;\s]+$/
 
+/** What sources with a store take besides. */
+export const STORED = { cookie: 0, source: 0, lifetime: 0, map: 0, unmap: 0, mirror: 0 } as const
+
+/** What the cookie of an old session is told by. */
+const PLACE = { path: 0, domain: 0 }
+
+/** Throws where a source that is in its cookie alone is asked to be mirrored. */
+export function refuseMirror(options: object): void {
+  if ((options as { mirror?: unknown }).mirror === undefined) return
+  throw new OptionsError(
+    'adopt.mirror',
+    'mirror needs a store that old and new servers share, and these sessions are in their cookie alone: of two answers to one browser the later would undo the other, and an end by one server would be none for the other. Deploy all new servers at once instead.',
+  )
+}
+
 /** `names`: all cookies of one session, that of its name first. */
 export function commonOf(
   options: SourceOptions & { readonly map?: ((old: never) => Adopted | undefined) | undefined },
   names: readonly [string, ...string[]],
+  ofCookie: object = PLACE,
 ): Common {
   const { cookie = {}, source = 'end', lifetime = '14d', map = everything } = options
   const [cookieName] = names
@@ -57,7 +73,7 @@ export function commonOf(
   if (source !== 'end' && source !== 'leave')
     throw new OptionsError('adopt.source', "source says what becomes of an adopted session: 'end' or 'leave'.")
   if (typeof map !== 'function') throw new OptionsError('adopt.map', 'map must be a function of the old session.')
-  const attributes = attributesOf(cookie)
+  const attributes = attributesOf(cookie, ofCookie)
   return {
     cookieName,
     source,
@@ -77,8 +93,8 @@ export function secretsOf(option: string, given: unknown): readonly (string | Bu
   throw new OptionsError(`adopt.${option}`, `${option} must be what the old servers have: a text, or a list of them.`)
 }
 
-function attributesOf(cookie: CookiePlace): string {
-  refuseUnknown('adopt.cookie.', cookie, { path: 0, domain: 0 })
+function attributesOf(cookie: CookiePlace, known: object): string {
+  refuseUnknown('adopt.cookie.', cookie, known)
   const { path = '/', domain } = cookie
   for (const [name, value] of Object.entries({ path, domain }))
     if (value !== undefined && (typeof value !== 'string' || !ATTRIBUTE.test(value)))

@@ -1,19 +1,25 @@
 /** Old sessions that are in a store, under an id that their cookie names. */
 import { inspect } from 'node:util'
 
-import type { OldSessions, OldVisit } from '../../core/old-sessions.ts'
+import type { OldRecord, OldSessions, OldVisit } from '../../core/old-sessions.ts'
+import { withoutOurs } from '../../core/mirror-mark.ts'
 import { OptionsError } from '../../errors.ts'
+import { type Mirroring, recordsOf, type WrittenStore } from './mirroring.ts'
 import type { Common } from './source-options.ts'
 
 type Done<Value = unknown> = (error?: unknown, value?: Value) => void
 
-/** What is asked of an old store: two methods of what express-session and @fastify/session call a store. */
+/** What is asked of an old store: some methods of what express-session and @fastify/session call a store. */
 export interface OldStore {
   get(id: string, callback: (error?: never, session?: never) => void): unknown
   destroy(id: string, callback: (error?: never) => void): unknown
+  /** Where it is mirrored. */
+  set?(...given: never[]): unknown
+  /** The same. */
+  touch?(...given: never[]): unknown
 }
 
-interface AskedStore {
+interface AskedStore extends Partial<WrittenStore> {
   get(id: string, callback: Done<object | null>): unknown
   destroy(id: string, callback: Done): unknown
 }
@@ -27,15 +33,20 @@ export interface StoredSessions {
   readonly common: Common
   /** The ids in a header that the old servers signed. */
   readonly idsIn: (header: string) => readonly string[]
+  readonly mirroring: Mirroring
 }
 
-export function storedSessions({ kind, store: given, common, idsIn }: StoredSessions): OldSessions<never> {
+export function storedSessions({ kind, store: given, common, idsIn, mirroring }: StoredSessions): OldSessions<never> {
   const store = checkStore(given)
-  const load = async (id: string): Promise<object | undefined> =>
+  const record = async (id: string): Promise<OldRecord | undefined> =>
     living(await asked<object | null>((done) => store.get(id, done)))
+  const load = async (id: string): Promise<object | undefined> => withoutOurs(await record(id))
+  const records = recordsOf(mirroring, store, record, asked)
   return {
     ...common,
+    source: records === undefined ? common.source : 'leave',
     kind,
+    records,
     adopted: common.adopted as OldSessions<never>['adopted'],
     presented: (header) => [...new Set(idsIn(header))].map((id): OldVisit => ({ id, load: () => load(id) })),
     end: async (id) => {
@@ -62,11 +73,11 @@ function asked<Value>(ask: (done: Done<Value>) => unknown): Promise<Value | unde
   })
 }
 
-/** What a store answered, without the cookie; `undefined` where it is over. */
-function living(session: object | null | undefined): object | undefined {
+/** What a store answered; `undefined` where it is over. */
+function living(session: object | null | undefined): OldRecord | undefined {
   if (typeof session !== 'object' || session === null) return undefined
-  const { cookie, ...members } = session as { cookie?: { originalExpires?: unknown; expires?: unknown } }
+  const { cookie } = session as { cookie?: { originalExpires?: unknown; expires?: unknown } }
   const expires = cookie?.originalExpires ?? cookie?.expires
   const over = expires !== undefined && expires !== null && new Date(expires as string).getTime() <= Date.now()
-  return over ? undefined : members
+  return over ? undefined : (session as OldRecord)
 }

@@ -66,9 +66,10 @@ export const SERVER_FAULTS: readonly Fault[] = [
     // First every server knows the new one, then it signs: so nobody is asked to take what it cannot verify.
     begin: async ({ servers }) => {
       const fresh = `a newer secret of the proofs, for no other use: ${servers[0]?.incarnation}`
-      const [current = SECRET] = servers[0]?.settings.secrets ?? []
-      await rolled(servers, { secrets: [current, fresh] })
-      await rolled(servers, { secrets: [fresh, current] })
+      // Visitors of before a rotation may come with what an older one has signed.
+      const [current = SECRET, ...older] = servers[0]?.settings.secrets ?? []
+      await rolled(servers, { secrets: [current, fresh, ...older] })
+      await rolled(servers, { secrets: [fresh, current, ...older] })
       return () => undefined
     },
   },

@@ -33,9 +33,9 @@ const VISITORS = 40
 
 /** What shows within three minutes that all of it works. */
 const QUICK: readonly (readonly [scenario: string, store: StoreName, seconds: number, target?: Target])[] = [
-  ['kill', 'lmdb', 12],
-  ['chaos', 'redis', 16],
-  ['store', 'sentinel', 20],
+  ['kill', 'lmdb', 10],
+  ['chaos', 'redis', 14],
+  ['store', 'sentinel', 18],
   ['calm', 'redis', 5, 'express-session'],
 ]
 

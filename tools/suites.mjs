@@ -27,7 +27,7 @@ export const suites = [
   suite('contract', { needsBuild: true, needs: ['redis-server'] }),
   suite('dist', { against: 'built', needsBuild: true, needsPeers: true }),
   suite('flow', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server', 'haproxy', 'openssl'] }),
-  suite('fault', { alone: true, needsBuild: true, timeout: 120_000, needs: ['redis-server'] }),
+  suite('fault', { needsBuild: true, timeout: 120_000, needs: ['redis-server'] }),
   suite('browser', { alone: true, needsBuild: true, timeout: 120_000, needs: ['haproxy', 'chromium', 'openssl'] }),
 ]
 

@@ -4,6 +4,7 @@ import { RULES, type RuleName } from './checker/violations.ts'
 import { importing } from './mutants/importing.ts'
 import { mutantsTable } from './mutants/table.ts'
 import { installPeers } from './peers.ts'
+import { forgottenTable } from './report/forgotten-table.ts'
 import { afterProgress, progressOn } from './report/progress.ts'
 import { writeReport } from './report/write.ts'
 import { type Options, type Planned, readOptions, usage } from './scenario/options.ts'
@@ -86,6 +87,7 @@ function tablesOf(runs: readonly Planned[], finished: readonly Finished[]): stri
   const all = runs.map((planned, at) => [planned, finished[at] as Finished] as const)
   const plain = all.filter(([{ mutant }]) => mutant === undefined)
   const mutants = all.flatMap(([{ mutant }, one]) => (mutant === undefined ? [] : [[mutant, one] as const]))
+  const forgotten = forgottenTable(all.flatMap(([planned, { violations }]) => (isFaulty(planned) ? [] : violations)))
   return [
     ...(plain.length > 0
       ? [
@@ -95,6 +97,7 @@ function tablesOf(runs: readonly Planned[], finished: readonly Finished[]): stri
           ),
         ]
       : []),
+    ...(forgotten === undefined ? [] : [forgotten]),
     ...(mutants.length > 0 ? [mutantsTable(mutants)] : []),
   ]
 }

@@ -277,6 +277,8 @@ export interface EndsStats {
   readonly written: number
   readonly again: number
   readonly givenUp: number
+  /** Of those that were written again: how many sessions were alive until then, because the store had lost their end. */
+  readonly revived: number
 }
 
 /** Old sessions since the manager was made. */

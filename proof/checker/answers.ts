@@ -31,7 +31,7 @@ function errors({ history, visits, excuses }: Case): Violation[] {
     if (code === BUSY && isDuplicate(operation)) return []
     if (status >= 400 && status < 500 && isOver(operation)) return []
     const text = `${visit}: ${kind} was answered with ${status === 0 ? 'a broken connection' : status}${code === undefined ? '' : ` (${code})`}.`
-    return [{ name: 'undue-error' as const, at: ended, text, operations: [id] }]
+    return [{ name: 'undue-error' as const, at: ended, text, visit, operations: [id] }]
   })
 }
 
@@ -50,7 +50,7 @@ function late({ history, excuses }: Case): Violation[] {
     const { kind, visit, began, ended, id, status } = operation
     if (ended - began <= answer || excuses.excusesDelay(operation)) return []
     const text = `${visit}: ${kind} was answered with ${status} after ${Math.round(ended - began)} ms.`
-    return [{ name: 'late-answer' as const, at: ended, text, operations: [id] }]
+    return [{ name: 'late-answer' as const, at: ended, text, visit, operations: [id] }]
   })
 }
 

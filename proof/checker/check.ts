@@ -6,7 +6,7 @@ import { ends } from './ends.ts'
 import { Excuses } from './excuses.ts'
 import { forms } from './forms.ts'
 import { identities } from './identities.ts'
-import { reports } from './reports.ts'
+import { withNotices } from './notices.ts'
 import { updates } from './updates.ts'
 import type { Violation } from './violations.ts'
 import { Visits } from './visits.ts'
@@ -22,7 +22,7 @@ export interface Case {
 export function check(history: History): readonly Violation[] {
   const about: Case = { history, visits: new Visits(history), excuses: new Excuses(history) }
   const found = [updates, ends, identities, cycles, forms, answers].flatMap((group) => group(about))
-  return reports(history, found).toSorted((left, right) => left.at - right.at)
+  return withNotices(about, found).toSorted((left, right) => left.at - right.at)
 }
 
 /** Those that nothing excuses. */

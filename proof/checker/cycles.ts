@@ -33,7 +33,8 @@ function twice(
   const excusedBy = excuses.forgot(began, isSure ? at : Number.POSITIVE_INFINITY)
   const text = `${cycle} happened ${effects.length} times, by ${effects.map(({ server }) => server).join(' and ')}.`
   const operations = submissions.map(({ id }) => id)
-  return [{ name: 'effect-twice', at, text, operations, ...(excusedBy !== undefined && { excusedBy }) }]
+  const [{ visit }] = submissions as [Finish]
+  return [{ name: 'effect-twice', at, text, visit, operations, ...(excusedBy !== undefined && { excusedBy }) }]
 }
 
 function missing(cycle: string, submissions: readonly Finish[], effects: readonly Effect[]): Violation[] {
@@ -41,5 +42,5 @@ function missing(cycle: string, submissions: readonly Finish[], effects: readonl
   const wrong = submissions.find(({ outcome, result = '' }) => outcome === 'acknowledged' && !happened.includes(result))
   if (wrong === undefined) return []
   const text = `${cycle} was answered with ${wrong.result ?? 'nothing'}, and the ledger has ${happened.join(' and ') || 'nothing'}.`
-  return [{ name: 'effect-missing', at: wrong.ended, text, operations: [wrong.id] }]
+  return [{ name: 'effect-missing', at: wrong.ended, text, visit: wrong.visit, operations: [wrong.id] }]
 }

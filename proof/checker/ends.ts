@@ -1,6 +1,6 @@
 /** Ends are final, and nobody is logged out without one. */
 import { grouped } from './grouped.ts'
-import type { Operation } from '../history/history.ts'
+import type { FaultMark, Operation } from '../history/history.ts'
 import type { Case } from './check.ts'
 import type { Excuses } from './excuses.ts'
 import type { Violation } from './violations.ts'
@@ -34,6 +34,7 @@ function aliveAfterEnd({ visits, excuses, history }: Case, visit: Visit, shown: 
         name: end.visit === visit.name ? 'alive-after-end' : 'alive-after-revocation',
         at: alive.ended,
         text: `${visit.name} was served as ${alive.seen?.user} ${after} ms after its end was acknowledged.`,
+        visit: visit.name,
         operations: [end.id, alive.id],
         ...(excusedBy !== undefined && { excusedBy }),
       },
@@ -43,7 +44,7 @@ function aliveAfterEnd({ visits, excuses, history }: Case, visit: Visit, shown: 
 }
 
 /** Whose own session was forgotten ends nobody else's any more. */
-function endedByNobody(excuses: Excuses, end: Operation, by: Visit | undefined): string | undefined {
+function endedByNobody(excuses: Excuses, end: Operation, by: Visit | undefined): FaultMark | undefined {
   return excuses.forgot(by?.signIn?.began ?? 0, end.ended)
 }
 
@@ -71,6 +72,7 @@ function loggedOut({ visits, excuses }: Case, name: string): Violation[] {
       name: 'logged-out',
       at: out.ended,
       text: `${name}: ${visit.user} is signed in, and ${Math.round(out.began - held.ended)} ms later was served as ${out.seen?.user ?? 'nobody'}.`,
+      visit: name,
       operations: [held.id, out.id],
       ...(excusedBy !== undefined && { excusedBy }),
     },

@@ -44,10 +44,9 @@ export class Excuses {
    * The fault by which a store may have lost before `at` what it took up at `since`. `confirmed`: whether it was said that
    * replicas have it, as of ends it is, whatever the run's durability; as the run has it, where nothing was said.
    */
-  forgot(since: number, at: number, confirmed = this.#replicated): string | undefined {
+  forgot(since: number, at: number, confirmed = this.#replicated): FaultMark | undefined {
     const forgetting = (sort: FaultSort): boolean => sort === 'forgets' || (sort === 'failover' && !confirmed)
     return this.#faults.find(({ sort, began, ended }) => forgetting(sort) && ended + RECOVERY > since && began <= at)
-      ?.name
   }
 }
 

@@ -11,7 +11,7 @@ export function forms({ history, visits, excuses }: Case): Violation[] {
     if (asked.form !== 'genuine') {
       if (outcome !== 'acknowledged') return []
       const text = `${visit}: what came ${asked.form} was taken.`
-      return [{ name: 'forgery-accepted' as const, at: ended, text, operations: [id] }]
+      return [{ name: 'forgery-accepted' as const, at: ended, text, visit, operations: [id] }]
     }
     const whose = visits.named(visit)
     if (status !== FORBIDDEN || (whose !== undefined && visits.mayBeOver(whose, operation))) return []
@@ -22,6 +22,7 @@ export function forms({ history, visits, excuses }: Case): Violation[] {
         name: 'form-refused' as const,
         at: ended,
         text,
+        visit,
         operations: [id],
         ...(excusedBy !== undefined && { excusedBy }),
       },

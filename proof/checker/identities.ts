@@ -26,7 +26,7 @@ function others({ history, visits }: Case): Violation[] {
         ((user !== undefined && seen.user !== user) || users.get(browser)?.has(seen.user) !== true))
     if (!foreign) return []
     const text = `${browser} was shown the session of ${seen.user ?? 'a guest'}, ${seen.owner}, with ${seen.cart.join(', ')}.`
-    return [{ name: 'another-visitor' as const, at: ended, text, operations: [id] }]
+    return [{ name: 'another-visitor' as const, at: ended, text, visit: operation.visit, operations: [id] }]
   })
 }
 
@@ -52,6 +52,7 @@ function shared({ history, excuses }: Case): Violation[] {
         name: 'shared-session' as const,
         at: operation.ended,
         text,
+        visit: owner,
         operations,
         ...(excusedBy !== undefined && { excusedBy }),
       },
@@ -94,7 +95,14 @@ function afterSignIn(
   const text = `${name}: the guest’s id of before the sign-in was served as ${seen.user ?? 'the same visit'}.`
   const operations = [signIn.id, replay.id]
   return [
-    { name: 'old-id-accepted', at: replay.ended, text, operations, ...(excusedBy !== undefined && { excusedBy }) },
+    {
+      name: 'old-id-accepted',
+      at: replay.ended,
+      text,
+      visit: name,
+      operations,
+      ...(excusedBy !== undefined && { excusedBy }),
+    },
   ]
 }
 
@@ -111,14 +119,21 @@ function afterRenewal(
   const begun = !excuses.excusesError({ began: renewal.ended, ended: replay.began })
   if (served && begun && replay.began > presented + grace + staleness + LATE) {
     const text = `${visit.name}: an id was served ${Math.round(replay.began - presented)} ms after the one in its place was presented.`
-    return [{ name: 'old-id-accepted', at: replay.ended, text, operations: [renewal.id, replay.id] }]
+    return [{ name: 'old-id-accepted', at: replay.ended, text, visit: visit.name, operations: [renewal.id, replay.id] }]
   }
   if (served || replay.ended > renewal.ended + grace || visits.mayBeOver(visit, replay)) return []
   const excusedBy = excuses.forgot(renewal.began, replay.ended)
   const text = `${visit.name}: the id of before was refused ${Math.round(replay.began - renewal.ended)} ms after its renewal.`
   const operations = [renewal.id, replay.id]
   return [
-    { name: 'renewed-id-refused', at: replay.ended, text, operations, ...(excusedBy !== undefined && { excusedBy }) },
+    {
+      name: 'renewed-id-refused',
+      at: replay.ended,
+      text,
+      visit: visit.name,
+      operations,
+      ...(excusedBy !== undefined && { excusedBy }),
+    },
   ]
 }
 

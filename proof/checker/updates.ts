@@ -1,5 +1,5 @@
 /** Changes: none is lost, none counts twice, and who has the answer sees it. */
-import type { Operation, Seen } from '../history/history.ts'
+import type { FaultMark, Operation, Seen } from '../history/history.ts'
 import type { Case } from './check.ts'
 import type { Violation } from './violations.ts'
 import type { Visit } from './visits.ts'
@@ -63,6 +63,7 @@ function unseen({ visits, excuses }: Case, { visit, changes, shown, unsure }: Lo
         name: forever ? ('lost-update' as const) : ('own-write-unseen' as const),
         at: ended,
         text: `${visit.name}: ${what} was acknowledged, and ${forever ? 'is gone' : 'was not seen'} ${ms(began - change.ended)} later.`,
+        visit: visit.name,
         operations: [change.id, id],
         ...(excusedBy !== undefined && { excusedBy }),
       },
@@ -89,7 +90,8 @@ function uncounted({ visits, excuses }: Case, { visit, changes, shown }: Looked)
   )
   const knownTo = ({ operation }: Shown): Change[] => counts.filter((one) => visits.knownFrom(one) < operation.began)
   const isMissing = (one: Shown): boolean => one.seen.count < knownTo(one).length
-  const excuseOf = (one: Shown): string | undefined => excuses.forgot(knownTo(one)[0]?.began ?? 0, one.operation.ended)
+  const excuseOf = (one: Shown): FaultMark | undefined =>
+    excuses.forgot(knownTo(one)[0]?.began ?? 0, one.operation.ended)
   const all = shown.filter(isMissing)
   const missing = all.find((one) => excuseOf(one) === undefined) ?? all[0]
   if (missing === undefined) return []
@@ -102,6 +104,7 @@ function uncounted({ visits, excuses }: Case, { visit, changes, shown }: Looked)
       name: forever ? 'lost-update' : 'own-write-unseen',
       at: ended,
       text: `${visit.name}: the counter is ${missing.seen.count} after ${known.length} acknowledged additions.`,
+      visit: visit.name,
       operations: [...known.map((one) => one.id), id],
       ...(excusedBy !== undefined && { excusedBy }),
     },
@@ -116,7 +119,7 @@ function doubled({ visit, changes, shown }: Looked): Violation[] {
   const begun = begunBy(first)
   const text = `${visit.name}: the counter is ${first.seen.count} after ${begun.length} additions at most.`
   const operations = [...new Set([...begun.map(({ id }) => id), first.operation.id])]
-  return [{ name: 'doubled-increment', at: first.operation.ended, text, operations }]
+  return [{ name: 'doubled-increment', at: first.operation.ended, text, visit: visit.name, operations }]
 }
 
 /** One violation of a visit is enough to look at: one that nothing excuses, where there is one. */
@@ -139,6 +142,7 @@ function goingBack({ visits, excuses }: Case, { visit, shown, unsure }: Looked):
       name: 'going-back',
       at: ended,
       text: `${visit.name}: what was shown is not shown any more ${ms(began - older.ended)} later.`,
+      visit: visit.name,
       operations: [older.id, id],
       ...(excusedBy !== undefined && { excusedBy }),
     })

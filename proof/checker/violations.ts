@@ -1,4 +1,5 @@
 /** What may not happen: each violation by its name, with the rule that it breaks and what excuses it. */
+import type { FaultMark } from '../history/history.ts'
 
 export interface Rule {
   /** What must hold, in a sentence. */
@@ -42,6 +43,9 @@ export const RULES = {
 
 export type RuleName = keyof typeof RULES
 
+/** `session`: there was an event about this very session; `store`: one of the store; see `notices.ts`. */
+export type Noticed = 'session' | 'store' | 'no'
+
 export interface Violation {
   readonly name: RuleName
   /** When it showed, in milliseconds since the run began. */
@@ -50,8 +54,10 @@ export interface Violation {
   readonly text: string
   /** The smallest part of the history that shows it: places in `operations`. */
   readonly operations: readonly number[]
-  /** What excuses it, where the store forgot by itself: the name of that fault. */
-  readonly excusedBy?: string
-  /** Whether Holdfast reported itself what came of that. */
-  readonly reported?: boolean
+  /** The visit to which it happened. */
+  readonly visit?: string
+  /** What excuses it, where the store forgot by itself. */
+  readonly excusedBy?: FaultMark
+  /** Of one that is excused: how Holdfast itself gave notice of it. */
+  readonly noticed?: Noticed
 }

@@ -1,5 +1,6 @@
 /** The report: one page that needs nothing from elsewhere. */
 import { unexcused } from '../checker/check.ts'
+import { forgottenOf } from '../checker/forgotten.ts'
 import { html, type Html } from './html.ts'
 import { count, counted } from './numbers.ts'
 import { controlsTable, rulesTable } from './rules.ts'
@@ -58,19 +59,21 @@ function verdict(own: readonly Shown[], faulty: readonly Shown[]): Html {
 
 function tiles(own: readonly Shown[]): Html {
   const bad = sum(own, ({ violations }) => unexcused(violations).length)
-  const figures: readonly (readonly [what: string, value: number])[] = [
-    ['requests', sum(own, ({ history }) => history.operations.length)],
-    ['runs', own.length],
-    ['faults', sum(own, ({ history }) => history.faults.length)],
-    ['violations', bad],
-    ['times a store forgot', sum(own, ({ violations }) => violations.length) - bad],
+  const forgotten = forgottenOf(own.flatMap(({ violations }) => violations))
+  const figures: readonly (readonly [value: number, one: string, several: string])[] = [
+    [sum(own, ({ history }) => history.operations.length), 'request', 'requests'],
+    [own.length, 'run', 'runs'],
+    [sum(own, ({ history }) => history.faults.length), 'fault', 'faults'],
+    [bad, 'violation', 'violations'],
+    [forgotten.times, 'time a store forgot', 'times a store forgot'],
+    [forgotten.noticed, 'of those noticed', 'of those noticed'],
   ]
   return html`<dl class="tiles">
     ${figures.map(
-      ([what, value]) =>
+      ([value, one, several]) =>
         html`<div>
-          <dt>${what}</dt>
-          <dd class="${what === 'violations' ? (value === 0 ? 'held' : 'broken') : ''}">${count(value)}</dd>
+          <dt>${value === 1 ? one : several}</dt>
+          <dd class="${one === 'violation' ? (value === 0 ? 'held' : 'broken') : ''}">${count(value)}</dd>
         </div>`,
     )}
   </dl>`

@@ -1,5 +1,6 @@
 /** One run: its timeline, what its faults cost, and its violations. */
 import { unexcused } from '../checker/check.ts'
+import { forgottenOf } from '../checker/forgotten.ts'
 import type { Violation } from '../checker/violations.ts'
 import type { History } from '../history/history.ts'
 import { type FaultFigures, faultsOf, isAnswered, percentile } from './figures.ts'
@@ -37,7 +38,8 @@ export function verdictOf({ violations, faulty }: Shown): string {
   const bad = unexcused(violations).length
   if (faulty) return bad === 0 ? 'nothing found' : `${count(bad)} found`
   if (bad > 0) return counted(bad, 'violation')
-  return violations.length === 0 ? 'held' : `held, store forgot ${count(violations.length)}`
+  const { times, noticed } = forgottenOf(violations)
+  return times === 0 ? 'held' : `held, store forgot ${count(times)}, noticed ${count(noticed)}`
 }
 
 function legend({ faults }: History, violations: readonly Violation[]): Html {

@@ -8,8 +8,24 @@ export interface Settled {
   close(): Promise<void>
 }
 
-/** What the checker wants to know of. */
-const CHANNELS = ['lost', 'replaced', 'breaker', 'end', 'collision', 'theft', 'unreadable', 'ambiguous'] as const
+/** All channels but those that tell what visitors have asked for (`lifecycle`), and of old sessions (`adoption`). */
+const CHANNELS = [
+  'lost',
+  'replaced',
+  'end',
+  'cycle',
+  'commit',
+  'dropped',
+  'conflict',
+  'theft',
+  'unreadable',
+  'ambiguous',
+  'collision',
+  'cookie',
+  'csrf',
+  'store',
+  'breaker',
+] as const
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as SiteSettings
 /** What is reported after the parent has gone is for nobody. */
@@ -19,7 +35,10 @@ const tell = (said: FromSite): void => {
 
 setClock()
 for (const name of CHANNELS)
-  diagnostics.subscribe(`holdfast:${name}`, (detail) => tell({ channel: `holdfast:${name}`, detail: plain(detail) }))
+  diagnostics.subscribe(`holdfast:${name}`, (message) => {
+    const detail = plain(message)
+    if (!isUsual(name, detail)) tell({ channel: `holdfast:${name}`, detail })
+  })
 const server = await serve()
 tell({ port: settings.port })
 process.once('disconnect', () => {
@@ -39,6 +58,11 @@ function setClock(): void {
   let ahead = 0
   Date.now = () => machine() + ahead
   process.on('message', ({ clock }: ToSite) => void (ahead = clock))
+}
+
+/** What every change and every cycle tells. */
+function isUsual(name: (typeof CHANNELS)[number], { durable, what }: Readonly<Record<string, unknown>>): boolean {
+  return (name === 'commit' && durable === true) || (name === 'cycle' && what === 'done')
 }
 
 /** Errors do not go through IPC whole. */

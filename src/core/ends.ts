@@ -32,8 +32,8 @@ export interface EndsSettings {
   readonly most: number
   /** Whether the store tells when acknowledged writes may be gone. */
   readonly remembers: boolean
-  /** Ends again what was ended, whatever is there. */
-  readonly again: (selector: Selector, marker: RecordBytes, ttl: number) => Promise<unknown>
+  /** Ends again what was ended, whatever is there. Answers the handle of the session where it was alive. */
+  readonly again: (selector: Selector, marker: RecordBytes, ttl: number) => Promise<string | undefined>
 }
 
 interface Made {
@@ -62,6 +62,7 @@ export class Ends {
   #kept = 0
   #written = 0
   #again = 0
+  #revived = 0
   #givenUp = 0
 
   constructor(settings: EndsSettings) {
@@ -75,7 +76,15 @@ export class Ends {
 
   get stats(): EndsStats {
     const [pending, remembered] = [this.#pending.size, this.#made.size]
-    return { pending, remembered, kept: this.#kept, written: this.#written, again: this.#again, givenUp: this.#givenUp }
+    return {
+      pending,
+      remembered,
+      kept: this.#kept,
+      written: this.#written,
+      again: this.#again,
+      givenUp: this.#givenUp,
+      revived: this.#revived,
+    }
   }
 
   /** Whether the visit has an end that is not in the store yet. */
@@ -161,8 +170,11 @@ export class Ends {
 
   #writeAgain(selector: Selector, { marker, until }: Made): void {
     const write = async (): Promise<void> => {
-      await this.#settings.again(selector, marker, Math.max(1, until - this.#settings.clock.now()))
+      const revived = await this.#settings.again(selector, marker, Math.max(1, until - this.#settings.clock.now()))
       this.#again++
+      if (revived === undefined) return
+      this.#revived++
+      this.#tell('revived', { handle: revived })
     }
     this.#pending.set(selector, { selector, handle: undefined, until, write })
   }
@@ -243,7 +255,7 @@ export class Ends {
     this.#tell('given-up', end)
   }
 
-  #tell(what: 'kept' | 'written' | 'given-up', { handle }: Pick<PendingEnd, 'handle'>): void {
+  #tell(what: 'kept' | 'written' | 'given-up' | 'revived', { handle }: Pick<PendingEnd, 'handle'>): void {
     if (channels.end.hasSubscribers) channels.end.publish({ handle, what })
   }
 }

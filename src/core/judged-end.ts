@@ -3,6 +3,7 @@ import { StoreUnavailableError, type EndReason } from '../errors.ts'
 import { standingOf } from './commits.ts'
 import type { LiveRecord } from './live-record.ts'
 import { endedMarker, isEnded, userOf, versionOf, VERSION_LENGTH } from './record.ts'
+import { handleOf } from './session-id.ts'
 import type { Durable, RecordBytes, Selector, Store } from './store.ts'
 
 const ATTEMPTS_MOST = 100
@@ -36,6 +37,23 @@ export async function endMeant(store: Store, meant: Meant): Promise<Durable | un
     bytes = swap.found
   }
   throw new StoreUnavailableError('A session changed faster than it could be ended. It may live on: end it again.')
+}
+
+/**
+ * Puts the marker in the place of whatever is there, in which an end that was acknowledged may be lost. Answers the handle
+ * of the session that was alive there, if one was.
+ */
+export async function endAgain(
+  store: Store,
+  selector: Selector,
+  marker: RecordBytes,
+  ttl: number,
+): Promise<string | undefined> {
+  const swap = await store.end(selector, marker, ttl, { version: NO_VERSION })
+  if (swap.done) return undefined
+  await store.end(selector, marker, ttl)
+  const standing = standingOf(swap.found)
+  return handleOf(selector, 'record' in standing ? standing.record.epoch : 0)
 }
 
 function isMeant(bytes: RecordBytes, { user, means }: Meant): boolean {

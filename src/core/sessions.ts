@@ -10,6 +10,7 @@ import { CookieReader } from './cookie.ts'
 import { DecodedPayloads } from './decoded.ts'
 import { Ends } from './ends.ts'
 import { GuardedStore } from './guarded-store.ts'
+import { endAgain } from './judged-end.ts'
 import { createKeyring } from './keyring.ts'
 import { LostWrites } from './lost-writes.ts'
 import { NearCache, type NearCacheBounds, sharesOf } from './near-cache.ts'
@@ -241,7 +242,7 @@ function makeServices({ settings, secret, store: bare, random = pooledRandom() }
     log: settings.log,
     most: settings.limits.ends,
     remembers: bare.watch !== undefined,
-    again: async (selector, marker, ttl) => store.end(selector, marker, ttl),
+    again: (selector, marker, ttl) => endAgain(store, selector, marker, ttl),
   })
   store.watch({
     replaced: () => {

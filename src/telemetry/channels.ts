@@ -28,7 +28,7 @@ export const cycle: Channel = channel('holdfast:cycle')
 export const store: Channel = channel('holdfast:store')
 /** The store does not answer reads or writes any more (`open`), or answers them again (`closed`). Message: `{ store, calls, state, error }`. */
 export const breaker: Channel = channel('holdfast:breaker')
-/** An end that could not be written was `kept`, was `written` after all, or was `given-up`. Message: `{ handle, what }`. */
+/** An end that could not be written was `kept`, was `written` after all, or was `given-up`; or one that the store had lost was written again, and its session was alive until then (`revived`). Message: `{ handle, what }`. */
 export const end: Channel = channel('holdfast:end')
 /** Another server took the place of the store's, or the same one lost its memory: so many ends are written again. Message: `{ store, ends }`. */
 export const replaced: Channel = channel('holdfast:replaced')

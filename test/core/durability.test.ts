@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 
+import { handleOf } from '../../src/core/session-id.ts'
 import { beginVisit, type Manager } from '../../src/core/sessions.ts'
 import type { BaseOptions, Session } from '../../src/types.ts'
 import { Browser, server, testClock, type TestClock, type TestData } from '../support/core-browser.ts'
@@ -33,6 +34,15 @@ async function world(options: BaseOptions = {}): Promise<World> {
   const browser = new Browser()
   await browser.visit(on, (session) => session.signIn('ada'))
   return { clock, store, on, browser }
+}
+
+/** What is told on a channel from now on. */
+function toldOf(channel: string): readonly unknown[] {
+  const told: unknown[] = []
+  const note = (message: unknown): void => void told.push(message)
+  subscribe(channel, note)
+  onTestFinished(() => void unsubscribe(channel, note))
+  return told
 }
 
 /** A request whose answer is an error, with the cookies that go along. */
@@ -249,17 +259,27 @@ describe('a fail-over', () => {
 
   it.each(ends)('that lost %s does not bring the session back: it is ended again', async (_, end) => {
     const { store, on, browser } = await failedOver(end)
-    const told: unknown[] = []
-    const note = (message: unknown): void => void told.push(message)
-    subscribe('holdfast:replaced', note)
-    onTestFinished(() => void unsubscribe('holdfast:replaced', note))
+    const replaced = toldOf('holdfast:replaced')
+    const ended = toldOf('holdfast:end')
     store.failOver()
+    const handle = handleOf(selectorOf(browser, 'sid'), 1)
     expect(await browser.request(on, (session) => session.status)).toMatchObject({ result: 'lapsed' })
     await vi.advanceTimersByTimeAsync(1_100)
     const other = server(store, testClock())
     expect(await browser.request(other, (session) => session.status)).toMatchObject({ result: 'lapsed' })
-    expect(on.stats().ends).toMatchObject({ pending: 0, again: 1 })
-    expect(told).toEqual([{ store: 'replicated', ends: 1 }])
+    expect(on.stats().ends).toMatchObject({ pending: 0, again: 1, revived: 1 })
+    expect(replaced).toEqual([{ store: 'replicated', ends: 1 }])
+    expect(ended).toContainEqual({ handle, what: 'revived' })
+  })
+
+  it.each(ends)('that had %s too says of no session that it was alive', async (_, end) => {
+    const { store, on, browser } = await world()
+    await end(on, browser)
+    const ended = toldOf('holdfast:end')
+    store.failOver()
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect(on.stats().ends).toMatchObject({ pending: 0, again: 1, revived: 0 })
+    expect(ended).not.toContainEqual(expect.objectContaining({ what: 'revived' }))
   })
 
   it('while a sign-out is on its way to the server that is lost does not bring the session back', async () => {

@@ -77,10 +77,6 @@ describe('changes', () => {
     }
     expect(new Set(found(story({})))).toEqual(new Set(['lost-update (excused)', 'going-back (excused)']))
     expect(found(story({ durability: 'replicated' }))).toContain('lost-update')
-    expect(check(story({}).history)[0]?.reported).toBe(false)
-    const told = story({})
-    told.events.push({ at: 5, server: 'A', channel: 'holdfast:lost', detail: {} })
-    expect(check(told.history)[0]?.reported).toBe(true)
   })
 
   it('that were counted at once may be seen one by one within the bound', () => {

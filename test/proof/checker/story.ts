@@ -81,6 +81,12 @@ export class Story {
     return this
   }
 
+  /** A server tells of something. */
+  report(channel: string, detail: ReportedEvent['detail'], at: number): this {
+    this.events.push({ at, server: 'A', channel, detail })
+    return this
+  }
+
   get history(): History {
     const { run, operations, faults, effects, events } = this
     return { run, operations, faults, effects, events }

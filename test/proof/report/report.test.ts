@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 
 import { RULES } from '../../../proof/checker/violations.ts'
 import { faultsOf, percentile, slicesOf } from '../../../proof/report/figures.ts'
+import { forgottenTable } from '../../../proof/report/forgotten-table.ts'
 import { html } from '../../../proof/report/html.ts'
 import { page } from '../../../proof/report/page.ts'
 import { rulesOf } from '../../../proof/report/rules.ts'
@@ -14,6 +15,8 @@ import { isFine } from '../../../proof/report/shown.ts'
 import { writeReport } from '../../../proof/report/write.ts'
 import { Story } from '../checker/story.ts'
 import { brokenStory, reportOf, shownOf } from './told.ts'
+
+const NOTHING = { times: 0, noticed: 0, ofSession: 0 }
 
 describe('the figures', () => {
   it('of a fault: what was refused, what is unknown, how long nothing was answered, and when the last failure was', () => {
@@ -76,13 +79,26 @@ describe('the figures', () => {
     const control = shownOf(brokenStory('x', { target: 'express-session' }), { faulty: true })
     const rules = rulesOf([shownOf(brokenStory()), control])
     expect(Object.keys(rules)).toEqual(Object.keys(RULES))
-    expect(rules['lost-update']).toEqual({ violations: 1, excused: 0, foundIn: 1 })
-    expect(rules['effect-twice']).toEqual({ violations: 0, excused: 0, foundIn: 0 })
+    expect(rules['lost-update']).toEqual({ violations: 1, forgotten: NOTHING, foundIn: 1 })
+    expect(rules['effect-twice']).toEqual({ violations: 0, forgotten: NOTHING, foundIn: 0 })
   })
 
-  it('of the rules keep apart what a store forgot', () => {
+  it('of the rules keep apart what a store forgot, what of it was noticed, and what of that by the session', () => {
     const story = brokenStory().broken({ name: 'emptied', sort: 'forgets' })
-    expect(rulesOf([shownOf(story)])['lost-update']).toEqual({ violations: 0, excused: 1, foundIn: 0 })
+    const lost = (): unknown => rulesOf([shownOf(story)])['lost-update']
+    const unnoticed = { times: 1, noticed: 0, ofSession: 0 }
+    expect(lost()).toEqual({ violations: 0, forgotten: unnoticed, foundIn: 0 })
+    story.report('holdfast:replaced', { ends: 0 }, 30_150)
+    expect(lost()).toMatchObject({ forgotten: { ...unnoticed, noticed: 1 } })
+    story.report('holdfast:lost', { handle: 'of v1-1' }, 30_150)
+    expect(lost()).toMatchObject({ forgotten: { ...unnoticed, noticed: 1, ofSession: 1 } })
+    const { violations } = shownOf(story)
+    expect(forgottenTable(violations)).toMatch(/lost-update +1 +1 \(100\.0\s%\) +1 \(100\.0\s%\)/)
+    expect(page(reportOf(shownOf(story)))).toContain('store forgot 2, noticed 2')
+  })
+
+  it('of what stores forgot are none where they forgot nothing', () => {
+    expect(forgottenTable(shownOf(brokenStory()).violations)).toBeUndefined()
   })
 })
 
@@ -115,6 +131,14 @@ describe('the page', () => {
     expect(text).toContain('item: v1.0')
     expect(text).toContain('npm run proof -- told')
     expect(text).toContain('node v22.0.0')
+  })
+
+  it('counts one of a thing as one', () => {
+    const text = page(reportOf(shownOf(brokenStory())))
+    expect(text).toContain('<dt>run</dt>')
+    expect(text).toContain('<dt>fault</dt>')
+    expect(text).toContain('<dt>requests</dt>')
+    expect(page(reportOf(shownOf(brokenStory()), shownOf(brokenStory())))).toContain('<dt>runs</dt>')
   })
 
   it('takes markup in whatever stands in a history for text', () => {
@@ -162,9 +186,14 @@ function harmlessTwin(shown: ReturnType<typeof shownOf>): ReturnType<typeof show
 it('is written as a page, as data without the whole history, and with the history of each run', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-report-'))
   try {
-    const story = brokenStory()
+    const story = brokenStory().report('holdfast:replaced', { ends: 1 }, 5).report('holdfast:cookie', {}, 6)
     expect(writeReport(folder, reportOf(shownOf(story)))).toBe(path.join(folder, 'index.html'))
-    expect(readdirSync(folder).toSorted()).toEqual(['history-1-told-redis.jsonl', 'index.html', 'report.json'])
+    expect(readdirSync(folder).toSorted()).toEqual([
+      'events-1-told-redis.jsonl',
+      'history-1-told-redis.jsonl',
+      'index.html',
+      'report.json',
+    ])
     const data = JSON.parse(readFileSync(path.join(folder, 'report.json'), 'utf8')) as Record<string, unknown>
     expect(data).toMatchObject({
       rules: { 'lost-update': { violations: 1 }, 'effect-twice': { violations: 0 } },
@@ -172,6 +201,9 @@ it('is written as a page, as data without the whole history, and with the histor
     })
     const lines = readFileSync(path.join(folder, 'history-1-told-redis.jsonl'), 'utf8').trimEnd().split('\n')
     expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(story.operations)
+    const events = readFileSync(path.join(folder, 'events-1-told-redis.jsonl'), 'utf8').trimEnd().split('\n')
+    expect(events.map((line) => JSON.parse(line) as unknown)).toEqual(story.events)
+    expect(data).toMatchObject({ runs: [{ notices: [{ channel: 'holdfast:replaced' }] }] })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

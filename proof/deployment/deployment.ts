@@ -71,6 +71,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployed> {
         port: ports[at] ?? 0,
         store: urlOf(lines[at]) ?? redis?.url ?? `lmdb:${directory}`,
         durability: options.durability,
+        configuration: 'usual' as const,
         ...(options.durability === 'replicated' && { replicas: REPLICAS[options.store] }),
         secrets: [SECRET],
         ledger,

@@ -11,9 +11,14 @@ export interface Fault {
   readonly stores: readonly StoreName[]
   /** How long it lasts before it is undone. */
   readonly seconds: number
-  /** Makes it, and answers what undoes it and settles when all is whole again. */
-  begin(deployed: Deployed, random: Chance): Promise<() => Promise<void> | void>
+  /**
+   * Makes it, and answers what undoes it and settles when all is whole again. `mark` begins another one in the midst of it,
+   * and answers what ends that one.
+   */
+  begin(deployed: Deployed, random: Chance, mark: Marking): Promise<() => Promise<void> | void>
 }
+
+export type Marking = (name: string, sort: FaultSort) => () => void
 
 export const ALL_STORES: readonly StoreName[] = ['lmdb', 'redis', 'sentinel', 'cluster']
 

@@ -3,13 +3,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import type { SiteProcess } from '../deployment/site-process.ts'
 import { SECRET } from '../deployment/deployment.ts'
-import { ALL_STORES, type Fault, oneOf } from './fault.ts'
+import { ALL_STORES, type Fault, type Marking, oneOf } from './fault.ts'
 
 /** Milliseconds in which a deploy lets the balancer notice that a server is back. */
 const NOTICED = 500
 /** Milliseconds. */
 const CLOCK_AHEAD = 45_000
 const CLOCK_BEHIND = -20_000
+
+type Changes = Parameters<SiteProcess['start']>[0]
 
 export const SERVER_FAULTS: readonly Fault[] = [
   {
@@ -84,6 +86,22 @@ export const SERVER_FAULTS: readonly Fault[] = [
       return () => undefined
     },
   },
+  {
+    name: 'configuration changed by a rolling deploy',
+    // Servers of both sorts serve side by side, and nothing is excused by that: only what each restart breaks.
+    sort: 'none',
+    stores: ALL_STORES,
+    seconds: 4,
+    begin: async ({ servers }, _random, mark) => {
+      const [first, ...others] = servers
+      if (first === undefined) throw new Error('there is no server')
+      const configuration = first.settings.configuration === 'usual' ? 'other' : 'usual'
+      await replaced(first, { configuration }, mark)
+      return async () => {
+        for (const other of others) await replaced(other, { configuration }, mark)
+      }
+    },
+  },
   clock('forwards', CLOCK_AHEAD),
   clock('backwards', CLOCK_BEHIND),
 ]
@@ -104,7 +122,16 @@ function clock(direction: string, by: number): Fault {
   }
 }
 
-async function rolled(servers: readonly SiteProcess[], changes: Parameters<SiteProcess['start']>[0]): Promise<void> {
+/** By one that has other settings. */
+async function replaced(server: SiteProcess, changes: Changes, mark: Marking): Promise<void> {
+  const back = mark(`server ${server.name} replaced by a deploy`, 'kill')
+  await server.stop()
+  await server.start(changes)
+  await pause(NOTICED)
+  back()
+}
+
+async function rolled(servers: readonly SiteProcess[], changes: Changes): Promise<void> {
   for (const server of servers) {
     await server.stop()
     await server.start(changes)

@@ -35,6 +35,6 @@ svg .good{fill:var(--good)}svg .bad{fill:var(--bad)}.timeline .band{fill:var(--b
 .key.good{background:var(--good)}.key.bad{background:var(--bad)}.key.band{background:var(--band);outline:1px solid var(--line)}
 .key.violation,.key.excused{background:var(--bad);clip-path:polygon(50% 0,100% 100%,0 100%);border-radius:0}.key.excused{background:var(--forgot)}
 .key.p50,.key.p99{width:18px;height:0;border-top:2px solid var(--good);border-radius:0;vertical-align:4px}.key.p99{border-top:2px dashed var(--p99)}
-@media(max-width:700px){body{padding:20px 12px 32px}section,nav{padding:14px}.verdict{font-size:1.6rem}nav ol{columns:1}.tiles{grid-template-columns:1fr 1fr;gap:8px}.rules tr{display:grid;grid-template-columns:1fr 1fr 1fr;border-bottom:1px solid var(--line);padding:6px 0}.rules tbody tr:last-child{border:0}.rules th,.rules td{border:0;padding:1px 0;text-align:left}.rules tr>:first-child{grid-column:1/-1}}
+@media(max-width:700px){body{padding:20px 12px 32px}section,nav{padding:14px}.verdict{font-size:1.6rem}nav ol{columns:1}.tiles{grid-template-columns:1fr 1fr;gap:8px}.rules tr{display:grid;grid-template-columns:repeat(auto-fit,minmax(58px,1fr));column-gap:8px;border-bottom:1px solid var(--line);padding:6px 0}.rules tbody tr:last-child{border:0}.rules th,.rules td{border:0;padding:1px 0;text-align:left}.rules tr>:first-child{grid-column:1/-1}.rules td.number{white-space:normal}nav li{flex-wrap:wrap}}
 @media print{section,nav{break-inside:avoid}}
 `)

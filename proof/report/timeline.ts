@@ -13,8 +13,10 @@ const RATE = { top: 14, height: 116 }
 const MARKS = 148
 const WAIT = { top: 172, height: 84 }
 const FAULTS = { top: 290, line: 22 }
-/** Faults that overlap are named in so many lines at most; what has no room there is named in the table only. */
-const FAULT_LINES = 6
+/** Faults are named in so many rows; what has no room there is a bar alone, and named in the table. */
+const NAMED_ROWS = 8
+/** The bar of a fault is so wide at least. */
+const BAR_LEAST = 4
 /** A letter of a fault's name is about so wide. */
 const LETTER = 6.6
 const MARK = 6
@@ -26,26 +28,33 @@ export function timeline(history: History, violations: readonly Violation[]): Ht
   const width = (slices[1]?.from ?? 250) - (slices[0]?.from ?? 0)
   const length = Math.max(width, slices.length * width)
   const x: Place = (at) => round(LEFT + (Math.min(at, length) / length) * (WIDTH - LEFT - RIGHT))
-  const lines = linesOf(history.faults, x)
-  const height = FAULTS.top + lines.length * FAULTS.line + 4
+  const rows = rowsOf(history.faults, x)
+  const height = FAULTS.top + rows.length * FAULTS.line + 4
   return html`<svg class="timeline" viewBox="0 0 ${WIDTH} ${height}" aria-hidden="true">
-    ${bands(history, x)}${axis(length, x)}${rates(slices, width, x)}${waits(slices, width, x)}${names(lines, x)}${marks(violations, x)}
+    ${bands(history, x)}${axis(length, x)}${rates(slices, width, x)}${waits(slices, width, x)}${barsOf(rows)}${marks(violations, x)}
   </svg>`
 }
 
-/** Where a fault lasts the background is another one. */
+/** Where faults last the background is another one: one band for those that overlap. */
 function bands({ faults }: History, x: Place): readonly Html[] {
-  return faults.map(({ name, began, ended }) => {
-    const wide = round(Math.max(2, x(ended) - x(began)))
-    return html`<rect
-      class="band"
-      x="${x(began)}"
-      y="${RATE.top}"
-      width="${wide}"
-      height="${WAIT.top + WAIT.height - RATE.top}"
-      ><title>${name}</title></rect
-    >`
-  })
+  const spans: { from: number; to: number; names: string }[] = []
+  for (const { name, began, ended } of inOrder(faults)) {
+    const last = spans.at(-1)
+    if (last === undefined || x(began) > last.to)
+      spans.push({ from: x(began), to: barEndOf({ began, ended }, x), names: name })
+    else Object.assign(last, { to: Math.max(last.to, barEndOf({ began, ended }, x)), names: `${last.names}, ${name}` })
+  }
+  return spans.map(
+    ({ from, to, names }) =>
+      html`<rect
+        class="band"
+        x="${from}"
+        y="${RATE.top}"
+        width="${round(to - from)}"
+        height="${WAIT.top + WAIT.height - RATE.top}"
+        ><title>${names}</title></rect
+      >`,
+  )
 }
 
 function rates(slices: readonly Slice[], width: number, x: Place): Html {
@@ -97,43 +106,57 @@ function level(y: number, text: string): Html {
     >`
 }
 
-/** The faults, in the first line each that has room for the name. */
-function linesOf(faults: readonly FaultMark[], x: Place): FaultMark[][] {
-  const lines: FaultMark[][] = []
-  const ends: number[] = []
-  for (const fault of faults.toSorted((left, right) => left.began - right.began)) {
-    const { from, to } = extentOf(fault, x)
-    const free = ends.findIndex((end) => end < from)
-    const line = free === -1 ? lines.length : free
-    if (line >= FAULT_LINES) continue
-    ;(lines[line] ??= []).push(fault)
-    ends[line] = to
+/** A fault's bar, in a row of its own among those that last at the same time; its name stands below it where there is room. */
+interface Bar {
+  readonly fault: FaultMark
+  readonly from: number
+  readonly to: number
+  /** `left`: from where the bar begins; `right`: up to where it ends. */
+  readonly named: 'left' | 'right' | undefined
+}
+
+/** The faults in rows: no bar lies upon another one, nor a name upon another one. */
+export function rowsOf(faults: readonly FaultMark[], x: Place): readonly (readonly Bar[])[] {
+  const rows: { readonly bars: Bar[]; bar: number; name: number }[] = []
+  for (const fault of inOrder(faults)) {
+    const bar = { fault, from: x(fault.began), to: barEndOf(fault, x) }
+    const wide = fault.name.length * LETTER
+    // Near the right edge names end where the bar does.
+    const named = bar.from + wide > WIDTH ? 'right' : 'left'
+    const [begins, ends] = named === 'left' ? [bar.from, bar.from + wide] : [bar.to - wide, bar.to]
+    const roomy = rows.find((row) => row.bar < bar.from && row.name < begins)
+    const hasName = roomy !== undefined || rows.length < NAMED_ROWS
+    const row = roomy ?? (hasName ? undefined : rows.find((one) => one.bar < bar.from)) ?? { bars: [], bar: 0, name: 0 }
+    if (row.bars.length === 0) rows.push(row)
+    row.bars.push({ ...bar, named: hasName ? named : undefined })
+    row.bar = bar.to
+    if (hasName) row.name = ends + LETTER
   }
-  return lines
+  return rows.map(({ bars }) => bars)
 }
 
-/** From where to where a fault's bar and its name go. Near the right edge names end where the bar does. */
-function extentOf({ name, began, ended }: FaultMark, x: Place): { from: number; to: number; turned: boolean } {
-  const wide = name.length * LETTER
-  const turned = x(began) + wide > WIDTH
-  const to = Math.max(x(ended), x(began) + 4)
-  return turned
-    ? { from: Math.min(x(began), to - wide) - LETTER, to, turned }
-    : { from: x(began), to: Math.max(to, x(began) + wide) + LETTER, turned }
+/** A short one is to be seen too. */
+function barEndOf({ began, ended }: Pick<FaultMark, 'began' | 'ended'>, x: Place): number {
+  return Math.max(x(ended), x(began) + BAR_LEAST)
 }
 
-function names(lines: readonly (readonly FaultMark[])[], x: Place): readonly Html[] {
-  return lines.flatMap((line, at) =>
-    line.map((fault) => {
-      const { turned } = extentOf(fault, x)
+function inOrder(faults: readonly FaultMark[]): readonly FaultMark[] {
+  return faults.toSorted((left, right) => left.began - right.began)
+}
+
+function barsOf(rows: readonly (readonly Bar[])[]): readonly Html[] {
+  return rows.flatMap((row, at) =>
+    row.map(({ fault, from, to, named }) => {
       const y = FAULTS.top + at * FAULTS.line
-      const wide = round(Math.max(4, x(fault.ended) - x(fault.began)))
-      return html`<rect class="fault" x="${x(fault.began)}" y="${y - 6}" width="${wide}" height="4" rx="2" /><text
-          class="name ${turned ? 'end' : ''}"
-          x="${turned ? round(x(fault.began) + wide) : x(fault.began)}"
-          y="${y + 9}"
-          >${fault.name}</text
-        >`
+      const name = html`<text
+        class="name ${named === 'right' ? 'end' : ''}"
+        x="${named === 'right' ? to : from}"
+        y="${y + 9}"
+        >${fault.name}</text
+      >`
+      return html`<rect class="fault" x="${from}" y="${y - 6}" width="${round(to - from)}" height="4" rx="2"
+          ><title>${fault.name}</title></rect
+        >${named === undefined ? html`` : name}`
     }),
   )
 }

@@ -83,7 +83,8 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
     return { ...general, runs: mutants.map((mutant) => mutantRun(mutant, seconds)) }
   }
   const target = oneOf('target', values.target, TARGETS)
-  const scenarios = positionals.length === 0 ? SCENARIOS : positionals.map(scenarioNamed)
+  const scenarios =
+    positionals.length === 0 ? SCENARIOS.filter(({ byName }) => byName !== true) : positionals.map(scenarioNamed)
   const stores = (values.store ?? (target === 'holdfast' ? STORES : ['redis'])).map((name) =>
     oneOf('store', name, STORES),
   )
@@ -149,7 +150,7 @@ export function usage(): string {
 Visitors with real cookie jars, through HAProxy, to two server processes, while things break; every request and answer is
 written down, and a checker decides what held. Ends with 1 where something did not.
 
-Scenarios (all of them where none is named)
+Scenarios (all of them where none is named, but 'every')
 ${scenarios}
 
 Options

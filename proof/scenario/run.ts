@@ -4,12 +4,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { check } from '../checker/check.ts'
 import type { Violation } from '../checker/violations.ts'
 import { closeConnections } from '../browser.ts'
-import { type Deployed, deploy } from '../deployment/deployment.ts'
+import { deploy } from '../deployment/deployment.ts'
 import type { History, Promises, Run, StoreName, Target } from '../history/history.ts'
 import { Recorder } from '../history/recorder.ts'
 import { chance } from '../visitors/random.ts'
 import { visit } from '../visitors/visitors.ts'
-import type { Planned, Scenario } from './scenarios.ts'
+import { bringAll } from './lane.ts'
+import type { Scenario } from './scenarios.ts'
 import { versionsOf } from './versions.ts'
 
 export interface RunOptions {
@@ -106,29 +107,6 @@ export async function run(options: RunOptions): Promise<Finished> {
   } finally {
     closeConnections()
     await deployed.stop()
-  }
-}
-
-interface Stage {
-  readonly deployed: Deployed
-  readonly recorder: Recorder
-  /** What is broken just now. */
-  readonly faults: Set<string>
-  readonly seed: number
-}
-
-/** Each at its time, or when the one before is over. */
-async function bringAll(lane: readonly Planned[], { deployed, recorder, faults, seed }: Stage): Promise<void> {
-  const began = performance.now()
-  for (const { at, fault } of lane) {
-    await pause(Math.max(0, began + at * 1_000 - performance.now()))
-    const end = recorder.fault(fault.name, fault.sort)
-    faults.add(fault.name)
-    const undo = await fault.begin(deployed, chance(seed + at))
-    await pause(fault.seconds * 1_000)
-    await undo()
-    faults.delete(fault.name)
-    end()
   }
 }
 

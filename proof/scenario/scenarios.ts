@@ -10,6 +10,8 @@ export interface Planned {
   /** Seconds since the visitors came. */
   readonly at: number
   readonly fault: Fault
+  /** Seconds that pass at least since the one before it in its lane was over, however long that took. */
+  readonly after?: number
 }
 
 export interface Scenario {
@@ -17,6 +19,8 @@ export interface Scenario {
   /** For `--help`. */
   readonly about: string
   readonly stores: readonly StoreName[]
+  /** Run only where it is asked for by name: others go through the same. */
+  readonly byName?: boolean
   /** What is done when, in a run of so many seconds: several lanes, in each of which one fault follows the other. */
   plan(store: StoreName, seconds: number, random: Chance): readonly (readonly Planned[])[]
 }
@@ -54,17 +58,32 @@ export const SCENARIOS: readonly Scenario[] = [
     plan: (store, seconds) => [inTurn(faultsOf(store), seconds)],
   },
   {
+    name: 'configuration',
+    about: 'rolling deploys change the configuration to and fro: timeouts, near cache, SameSite, durability',
+    stores: ALL_STORES,
+    plan: (_store, seconds) => [inTurn([named('configuration changed by a rolling deploy')], seconds)],
+  },
+  {
     name: 'chaos',
     about: 'faults of servers and of the store, two at a time (on LMDB one), as the seed has them',
     stores: ALL_STORES,
     plan: (store, seconds, random) => lanesOf(store).map((faults) => atRandom(faults, seconds, random.fork())),
   },
+  {
+    name: 'every',
+    about: 'every fault of the servers and of the store, one after the other in one run',
+    stores: ALL_STORES,
+    byName: true,
+    plan: (store, seconds) => [inTurn([...serverFaultsOf(store), ...faultsOf(store)], seconds)],
+  },
 ]
 
 /** So many seconds a scenario needs on a store to go through all that it has in turn. */
 export function secondsFor(scenario: Scenario, store: StoreName): number {
-  if (scenario.name === 'servers') return lengthOf(serverFaultsOf(store))
-  return scenario.name === 'store' ? lengthOf(faultsOf(store)) : 0
+  const [servers, stores] = [serverFaultsOf(store), faultsOf(store)]
+  if (scenario.name === 'every') return lengthOf([...servers, ...stores])
+  if (scenario.name === 'servers') return lengthOf(servers)
+  return scenario.name === 'store' ? lengthOf(stores) : 0
 }
 
 export function faultsOf(store: StoreName): readonly Fault[] {
@@ -104,7 +123,7 @@ export function inTurn(faults: readonly Fault[], seconds: number): Planned[] {
   for (let at = FIRST, next = 0; ; next++) {
     const fault = faults[next % faults.length] as Fault
     if (at + fault.seconds > seconds - LAST) return planned
-    planned.push({ at, fault })
+    planned.push({ at, fault, after: RESPITE })
     at += fault.seconds + RESPITE
   }
 }

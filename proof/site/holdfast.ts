@@ -6,7 +6,7 @@ import { redisStore } from 'holdfast/redis'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 
 import type { Settled } from './server.ts'
-import type { SiteSettings } from './settings.ts'
+import { CONFIGURATIONS, type SiteSettings } from './settings.ts'
 import { type Basket, callOf, shop, type Shopper } from './shop.ts'
 
 interface Order {
@@ -19,22 +19,28 @@ const QUIET = { warn: () => undefined, error: () => undefined }
 const PATIENCE = 500
 
 export async function serveHoldfast(settings: SiteSettings): Promise<Settled> {
+  const configuration = CONFIGURATIONS[settings.configuration]
   const sessions = createSessions<Basket>({
     secret: [...settings.secrets],
     store:
       settings.replicas === undefined
         ? settings.store
         : redisStore({ url: settings.store, replicas: settings.replicas }),
-    durability: settings.durability,
-    graceTimeout: `${settings.grace}ms`,
-    nearCache: { maxAge: `${settings.staleness}ms` },
+    durability: settings.durability === 'replicated' ? 'replicated' : configuration.durability,
+    idleTimeout: configuration.idle,
+    absoluteTimeout: configuration.absolute,
+    renewalTimeout: configuration.renewal,
+    graceTimeout: `${settings.grace + configuration.graceMore}ms`,
+    nearCache: configuration.nearCache && { maxAge: `${settings.staleness}ms` },
+    cookie: { sameSite: configuration.sameSite },
     version: settings.version,
     ...(settings.version > 1 && { migrate: (data: object) => data }),
     log: QUIET,
   })
   await sessions.ready()
   const order = defineCycle<Order, string>('order', { lease: `${settings.lease}ms`, patience: `${PATIENCE}ms` })
-  const app = fastify({ forceCloseConnections: true })
+  // A server that leaves serves who is there.
+  const app = fastify({ forceCloseConnections: 'idle' })
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
     done(null, Object.fromEntries(new URLSearchParams(body as string)))
   })

@@ -1,6 +1,31 @@
 /** What a server process of the proof is told at its start. */
 import type { Target } from '../history/history.ts'
 
+/**
+ * What a rolling deploy may change while visitors are there (docs/deployment.md). The longer grace is still within what the
+ * checker allows for.
+ */
+export const CONFIGURATIONS = {
+  usual: {
+    idle: '30m',
+    absolute: '12h',
+    renewal: '1h',
+    graceMore: 0,
+    nearCache: true,
+    sameSite: 'lax',
+    durability: 'primary',
+  },
+  other: {
+    idle: '5m',
+    absolute: '1h',
+    renewal: '2s',
+    graceMore: 300,
+    nearCache: false,
+    sameSite: 'strict',
+    durability: 'replicated',
+  },
+} as const
+
 export interface SiteSettings {
   readonly name: string
   readonly target: Target
@@ -8,7 +33,9 @@ export interface SiteSettings {
   readonly port: number
   /** The store's URL. */
   readonly store: string
+  /** Of the run; `'primary'`: as the configuration has it. */
   readonly durability: 'primary' | 'replicated'
+  readonly configuration: keyof typeof CONFIGURATIONS
   /** How many replicas confirm a change or an end; by default as the store has it. */
   readonly replicas?: number
   /** The first signs, all verify. */

@@ -44,6 +44,8 @@ export class Visitor {
   #visits = 0
   #visit = ''
   #signedIn = false
+  /** Whether the latest answer was one. */
+  #served = true
   #items = 0
   #marks = 0
   /** A token of this visit, for others to try. */
@@ -63,9 +65,11 @@ export class Visitor {
     while (!signal.aborted) {
       await this.#beGuest()
       if (signal.aborted || !(await this.#signIn())) break
-      for (let left = this.#chance.below(ACTIONS_MOST); left > 0 && this.#signedIn && !signal.aborted; left--) {
+      for (let left = this.#chance.below(ACTIONS_MOST); left > 0 && this.#signedIn && !signal.aborted;) {
         await this.#action()()
         await this.#think()
+        // Who is not served stays, to see what is left when there are answers again.
+        if (this.#served) left--
       }
       if (!signal.aborted && this.#signedIn) await this.#signOut()
     }
@@ -280,8 +284,11 @@ export class Visitor {
     await Promise.all(Array.from({ length: count }, act))
   }
 
-  #ask<K extends Kind>(kind: K, asked: AskedBy[K], sending: Sending, visit = this.#visit): Promise<Answered<K>> {
-    return this.#asking.ask<K>({ kind, asked, visit }, sending)
+  async #ask<K extends Kind>(kind: K, asked: AskedBy[K], sending: Sending, visit = this.#visit): Promise<Answered<K>> {
+    const answered = await this.#asking.ask<K>({ kind, asked, visit }, sending)
+    const { status } = answered.operation
+    this.#served = status > 0 && status < 500
+    return answered
   }
 
   #think(): Promise<void> {

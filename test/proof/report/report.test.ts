@@ -5,12 +5,14 @@ import path from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
+import type { FaultMark } from '../../../proof/history/history.ts'
 import { RULES } from '../../../proof/checker/violations.ts'
 import { faultsOf, percentile, slicesOf } from '../../../proof/report/figures.ts'
 import { forgottenTable } from '../../../proof/report/forgotten-table.ts'
 import { html } from '../../../proof/report/html.ts'
 import { page } from '../../../proof/report/page.ts'
 import { rulesOf } from '../../../proof/report/rules.ts'
+import { rowsOf } from '../../../proof/report/timeline.ts'
 import { isFine } from '../../../proof/report/shown.ts'
 import { writeReport } from '../../../proof/report/write.ts'
 import { Story } from '../checker/story.ts'
@@ -99,6 +101,54 @@ describe('the figures', () => {
 
   it('of what stores forgot are none where they forgot nothing', () => {
     expect(forgottenTable(shownOf(brokenStory()).violations)).toBeUndefined()
+  })
+})
+
+describe('the timeline', () => {
+  const x = (at: number): number => at / 100
+  const fault = (began: number, ended: number, name = 'x'): FaultMark => ({ name, sort: 'outage', began, ended })
+  // Many that overlap, with long names, up to the right edge.
+  const many = Array.from({ length: 60 }, (_, at) =>
+    fault(at * 1_500, at * 1_500 + (at % 7) * 1_000, `fault ${'with a long name '.repeat(at % 5)}${at}`),
+  )
+
+  it('draws no bar of a fault upon another one, and shows each', () => {
+    const rows = rowsOf(many, x)
+    expect(new Set(rows.flat().map(({ fault: { name } }) => name)).size).toBe(60)
+    for (const row of rows)
+      for (const [at, { to }] of row.entries()) expect(row[at + 1]?.from ?? Infinity).toBeGreaterThan(to)
+  })
+
+  it('writes no name upon another one, and leaves out those for which there is no room', () => {
+    const named = rowsOf(many, x).map((row) => row.filter((bar) => bar.named !== undefined))
+    expect(named.flat().length).toBeLessThan(60)
+    for (const row of named) {
+      const texts = row.map(({ fault: { name }, from, to, named: side }) => {
+        const wide = name.length * 6
+        return side === 'left' ? [from, from + wide] : [to - wide, to]
+      })
+      for (const [at, [, end = 0]] of texts.entries()) expect(texts[at + 1]?.[0] ?? Infinity).toBeGreaterThan(end)
+    }
+  })
+
+  it('has one row for faults one after the other, and as many as last at once', () => {
+    expect(rowsOf([fault(0, 1_000), fault(5_000, 6_000)], x)).toHaveLength(1)
+    expect(rowsOf([fault(0, 9_000), fault(1_000, 8_000), fault(2_000, 7_000)], x)).toHaveLength(3)
+    expect(
+      rowsOf(
+        Array.from({ length: 9 }, (_, at) => fault(at, 9_000)),
+        x,
+      ),
+    ).toHaveLength(9)
+  })
+
+  it('has one band behind those that overlap', () => {
+    const story = brokenStory().broken({ name: 'another', sort: 'outage', began: 11_000, ended: 14_000 })
+    story.broken({ name: 'a third', sort: 'outage', began: 20_000, ended: 21_000 })
+    const bands = [...page(reportOf(shownOf(story))).matchAll(/class="band"[^<]*<title>([^<]*)/g)].map(
+      ([, names]) => names,
+    )
+    expect(bands).toEqual(['primary killed (kill -9), another', 'a third'])
   })
 })
 

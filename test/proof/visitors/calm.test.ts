@@ -118,6 +118,7 @@ async function visited(ledger: string): Promise<History> {
     port,
     store: 'memory:',
     durability: 'primary',
+    configuration: 'usual',
     secrets: ['a secret of the visitors’ tests, for no other use'],
     ledger,
     grace: PROMISES.grace,

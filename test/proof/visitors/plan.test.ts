@@ -60,11 +60,20 @@ describe('a visitor', () => {
   it('does something else under another seed', async () => {
     expect(await planned(12)).not.toEqual(await planned(11))
   })
+
+  it('who is signed in, and not served any more, stays', async () => {
+    const kinds = (plan: readonly object[]): Kind[] => (plan as Begun<Kind>[]).map(({ kind }) => kind)
+    const plan = kinds(await planned(11, OPERATIONS))
+    const stay = plan.slice(plan.indexOf('sign-in') + 1)
+    expect(stay.length).toBeGreaterThan(OPERATIONS / 2)
+    expect(stay).not.toContain('sign-out')
+    expect(kinds(await planned(11))).toContain('sign-out')
+  })
 })
 
 /** What one visitor asks, in order, as far as the first `OPERATIONS`. */
-async function planned(seed: number): Promise<readonly object[]> {
-  const { url, close } = await startObliging()
+async function planned(seed: number, unserved = 0): Promise<readonly object[]> {
+  const { url, close } = await startObliging(unserved)
   const leaving = new AbortController()
   const recorder = new Counted(() => leaving.abort())
   try {
@@ -101,12 +110,16 @@ class Counted extends Recorder {
   }
 }
 
-/** A server that says yes to everything, and gives a new id with every answer to a change. */
-async function startObliging(): Promise<{ url: string; close: () => void }> {
+/**
+ * A server that says yes to everything, and gives a new id with every answer to a change. After the first sign-in it fails so
+ * many times.
+ */
+async function startObliging(unserved: number): Promise<{ url: string; close: () => void }> {
   let ids = 0
   let seen = { user: null as string | null, owner: null as string | null, handle: null, cart: [], count: 0, mark: 0 }
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost')
+    if (seen.user !== null && unserved-- > 0) return void response.writeHead(503).end()
     if (pathname === '/sign-in') seen = { ...seen, user: searchParams.get('user'), owner: searchParams.get('visit') }
     if (request.method === 'POST') response.setHeader('set-cookie', `sid=${++ids}; Path=/`)
     response.setHeader('content-type', 'application/json')

@@ -6,7 +6,7 @@ import { redisStore } from 'holdfast/redis'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 
 import type { Settled } from './server.ts'
-import { CONFIGURATIONS, type SiteSettings } from './settings.ts'
+import { CONFIGURATIONS, HANDLE, type SiteSettings } from './settings.ts'
 import { type Basket, callOf, shop, type Shopper } from './shop.ts'
 
 interface Order {
@@ -45,6 +45,11 @@ export async function serveHoldfast(settings: SiteSettings): Promise<Settled> {
     done(null, Object.fromEntries(new URLSearchParams(body as string)))
   })
   await app.register(holdfast, { sessions })
+  // A session that begins with this request has a name only when it is saved, after the handler.
+  app.addHook('onSend', async (request, reply) => {
+    const { handle } = sessions.of(request)
+    if (handle !== undefined) reply.header(HANDLE, handle)
+  })
   app.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof HoldfastError)) throw error
     const { code, status, headers } = error

@@ -26,6 +26,9 @@ export const CONFIGURATIONS = {
   },
 } as const
 
+/** The header in which an answer has its session's public name. */
+export const HANDLE = 'x-session-handle'
+
 export interface SiteSettings {
   readonly name: string
   readonly target: Target

@@ -1,6 +1,7 @@
 /** A browser whose every request is written down. */
 import { type Answer, Browser, type Cookies, type Outgoing, send } from '../browser.ts'
 import type { Kind, Operation, OperationOf, Seen } from '../history/history.ts'
+import { HANDLE } from '../site/settings.ts'
 import type { Begun, Outcome, Recorder } from '../history/recorder.ts'
 
 /** How a request goes out. */
@@ -78,14 +79,14 @@ export class Asking {
     return this.#browser.take(await this.#browser.send(0, method, path, rest))
   }
 
-  #outcomeOf(kind: Kind, { status }: Answer, said: Said): Outcome {
+  #outcomeOf(kind: Kind, { status, headers }: Answer, said: Said): Outcome {
     const { server, code, seen, durable, result, repeated } = said
     return {
       outcome: status === 200 ? 'acknowledged' : isRefusal(kind, status, said) ? 'refused' : 'unknown',
       status,
       ...(code !== undefined && { code }),
       ...(server !== undefined && { server: `${server}#${this.#incarnation(server)}` }),
-      ...(seen !== undefined && { seen }),
+      ...(seen !== undefined && { seen: { ...seen, handle: seen.handle ?? handleIn(headers) } }),
       ...(typeof durable === 'boolean' && { durable }),
       ...(result !== undefined && { result }),
       ...(repeated !== undefined && { repeated }),
@@ -101,6 +102,11 @@ function isRefusal(kind: Kind, status: number, { server, code = '', applied }: S
   // Of a sign-in part may have been done; of an end too, in this browser at least.
   if (kind === 'sign-in' || kind === 'sign-out') return false
   return status < 500 || applied === 'no'
+}
+
+/** Of a session that began with the request. */
+function handleIn({ [HANDLE]: handle }: Answer['headers']): string | null {
+  return typeof handle === 'string' ? handle : null
 }
 
 function saidBy({ headers, body }: Answer): Said {

@@ -3,9 +3,10 @@
  *
  * About this very session (`session`): its name is in an event that says that the store has lost something of it. That is
  * `holdfast:lost`, by which a browser was shown a later version, or `holdfast:end` with `revived`: it was ended, and alive.
+ * Or that it may: `holdfast:commit` with `durable: false`, by which replicas have not confirmed a change.
  *
- * About the store (`store`): such an event about any session, or `holdfast:replaced`, by which another server answers, or
- * the same one without its memory.
+ * About the store (`store`): an event that says that any session has lost something, or `holdfast:replaced`, by which
+ * another server answers, or the same one without its memory.
  *
  * In time: after the fault began by which the store forgot, and not later than `LATEST` after the violation showed.
  */
@@ -34,7 +35,7 @@ export function withNotices({ history, visits }: Case, violations: readonly Viol
     const visit = visits.named(violation.visit ?? '')
     const handles = visit === undefined ? new Set() : handlesOf(visit)
     const isOwn = inTime.some((event) => isOfSession(event) && handles.has(event.detail['handle']))
-    const noticed: Noticed = isOwn ? 'session' : inTime.length > 0 ? 'store' : 'no'
+    const noticed: Noticed = isOwn ? 'session' : inTime.some(isOfStore) ? 'store' : 'no'
     return { ...violation, noticed }
   })
 }
@@ -43,10 +44,14 @@ export function isNotice(event: ReportedEvent): boolean {
   return isOfStore(event) || isOfSession(event)
 }
 
-function isOfSession({ channel, detail }: ReportedEvent): boolean {
-  return channel === 'holdfast:lost' || (channel === 'holdfast:end' && detail['what'] === 'revived')
+function isOfSession(event: ReportedEvent): boolean {
+  return isLoss(event) || (event.channel === 'holdfast:commit' && event.detail['durable'] === false)
 }
 
-function isOfStore({ channel }: ReportedEvent): boolean {
-  return channel === 'holdfast:replaced'
+function isOfStore(event: ReportedEvent): boolean {
+  return isLoss(event) || event.channel === 'holdfast:replaced'
+}
+
+function isLoss({ channel, detail }: ReportedEvent): boolean {
+  return channel === 'holdfast:lost' || (channel === 'holdfast:end' && detail['what'] === 'revived')
 }

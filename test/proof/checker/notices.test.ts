@@ -27,6 +27,7 @@ describe('what a store forgot is noticed', () => {
     ['an older version than was shown', LOST, { handle: 'of v1-2' }],
     ['that of the guest that the visit goes on', LOST, { handle: 'guest' }],
     ['an end that was lost', 'holdfast:end', { handle: 'of v1-2', what: 'revived' }],
+    ['a change that replicas had not confirmed', 'holdfast:commit', { handle: 'of v1-2', durable: false }],
   ])('about this very session by %s', (_what, channel, detail) => {
     expect(noticed({ channel, detail, at: 4_000 })).toBe('session')
   })
@@ -46,6 +47,8 @@ describe('what a store forgot is noticed', () => {
       'what was told is no loss',
       [
         { channel: 'holdfast:end', detail: { handle: 'of v1-2', what: 'written' }, at: 4_000 },
+        { channel: 'holdfast:commit', detail: { handle: 'another', durable: false }, at: 4_000 },
+        { channel: 'holdfast:commit', detail: { handle: 'of v1-2', durable: true }, at: 4_000 },
         { channel: 'holdfast:breaker', detail: { state: 'open' }, at: 4_000 },
         { channel: 'holdfast:dropped', detail: { handle: 'of v1-2' }, at: 4_000 },
       ],

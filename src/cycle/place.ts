@@ -3,7 +3,7 @@ import { endedMarker, endReasonOf, isEnded, versionOf, VERSION_LENGTH } from '..
 import type { Bond } from '../core/session.ts'
 import type { Awaitable, Durability, Patched, RecordBytes, Selector, Span, Swap } from '../core/store.ts'
 import { cycleOf, judgeToken, makeToken } from '../csrf/token.ts'
-import { CommitUnknownError } from '../errors.ts'
+import { CommitUnknownError, UnconfirmedError } from '../errors.ts'
 import { ask, isLost, sameRecord } from './asking.ts'
 import {
   begunAt,
@@ -121,14 +121,16 @@ export class Place<State> {
     return phase === 'running' && this.realm.now() > claim.deadline + CLOCKS_DIFFER ? 'in-doubt' : phase
   }
 
-  /** Stores a first record. Throws `CommitUnknownError`. */
+  /** Stores a first record. Throws `CommitUnknownError` and `UnconfirmedError`. */
   create(bytes: RecordBytes): Promise<Written> {
-    return this.#write(bytes, () => this.realm.services.store.create(this.key, bytes, this.ttl))
+    const { store, settings } = this.realm.services
+    return this.#write(bytes, () => store.create(this.key, bytes, this.ttl, settings.durability))
   }
 
-  /** Stores a record where the one that it was made of is. Throws `CommitUnknownError`. */
+  /** Stores a record where the one that it was made of is. Throws `CommitUnknownError` and `UnconfirmedError`. */
   replace(before: RecordBytes, bytes: RecordBytes): Promise<Written> {
-    return this.#write(bytes, () => this.realm.services.store.replace(this.key, versionOf(before), bytes, this.ttl))
+    const { store, settings } = this.realm.services
+    return this.#write(bytes, () => store.replace(this.key, versionOf(before), bytes, this.ttl, settings.durability))
   }
 
   async patch(expected: Span, written: Span, durability?: Durability): Promise<Patched> {
@@ -155,7 +157,7 @@ export class Place<State> {
   async #write(bytes: RecordBytes, send: () => Awaitable<Swap>): Promise<Written> {
     let lost: unknown
     try {
-      return writtenBy(await send(), bytes)
+      return this.#confirmed(await send(), bytes)
     } catch (error) {
       if (!isLost(error)) throw error
       lost = error
@@ -163,10 +165,21 @@ export class Place<State> {
     const again = await ask(send).catch((error: unknown) => {
       throw this.#unknown(error)
     })
-    const what = writtenBy(again, bytes)
+    const what = this.#confirmed(again, bytes)
     // What stands there may have been made of ours. Where it is over, that is all the same.
     if (what !== 'stored' && what.found !== undefined && !isEnded(what.found)) throw this.#unknown(lost)
     return what
+  }
+
+  /** Of what is found to be ours nobody has said that a replica has it. Throws `UnconfirmedError` where that is asked for. */
+  #confirmed(swap: Swap, bytes: RecordBytes): Written {
+    const what = writtenBy(swap, bytes)
+    const isDurable = this.realm.services.settings.durability === 'primary' || (swap.done && swap.durable)
+    if (what !== 'stored' || isDurable) return what
+    throw new UnconfirmedError(
+      `A change of a cycle (${this.realm.settings.kind}) was stored, and too few replicas confirmed it in time: it counts once, and a fail-over now can lose it. Load the cycle again before repeating it.`,
+      { handle: this.realm.handle },
+    )
   }
 
   #unknown(cause: unknown): CommitUnknownError {

@@ -1,7 +1,8 @@
-import { OptionsError, StoreUnavailableError } from 'holdfast'
+import { OptionsError, StoreUnavailableError, UnconfirmedError } from 'holdfast'
 import { CycleError, defineCycle, type CycleKind } from 'holdfast/cycle'
 import { describe, expect, it } from 'vitest'
 
+import type { Swap } from '../../src/core/store.ts'
 import { Browser, deployment, type Deployment } from '../support/core-browser.ts'
 
 interface Transfer {
@@ -427,4 +428,24 @@ describe('a store that fails', () => {
     store.patch = patch
     expect(await finish()).toEqual({ result: 1, repeated: false })
   })
+
+  it.each(['create', 'replace'] as const)(
+    'says so where durability: ‘replicated’ is not confirmed: %s',
+    async (what) => {
+      const { servers, store } = await deployment({ durability: 'replicated' })
+      const browser = new Browser()
+      const begin = () => browser.visit(servers[0]!, (session) => plain.begin(session, { amount: 5 }))
+      const step = (token: string) =>
+        browser.visit(servers[1]!, (session) => plain.step(session, token, (state) => void (state.amount = 6)))
+      const { token } = await begin()
+      const bare = (store[what] as (...asked: unknown[]) => Promise<Swap>).bind(store)
+      Object.assign(store, {
+        [what]: async (...asked: unknown[]) => {
+          const answer = await bare(...asked)
+          return answer.done && asked.at(-1) === 'replicated' ? { ...answer, durable: false } : answer
+        },
+      })
+      await expect(what === 'create' ? begin() : step(token)).rejects.toBeInstanceOf(UnconfirmedError)
+    },
+  )
 })

@@ -12,6 +12,7 @@ export default {
     'proof/*.ts',
     'proof/faults/filler.ts',
     'proof/mutants/{load,hooks}.ts',
+    'proof/simulation/searcher.ts',
     'proof/site/server.ts',
     'bench/*.ts',
     'test/**/*.test.ts',

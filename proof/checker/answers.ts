@@ -8,6 +8,8 @@ import type { Violation } from './violations.ts'
 const SHARES = { from: 200, differ: 0.05 }
 /** What a duplicate is told while the first one still runs. */
 const BUSY = 'ERR_CYCLE_BUSY'
+/** What is told of an end whose server died within it. */
+const IN_DOUBT = 'ERR_CYCLE_IN_DOUBT'
 
 export function answers(about: Case): Violation[] {
   return [...errors(about), ...late(about), ...shares(about)]
@@ -18,6 +20,12 @@ function errors({ history, visits, excuses }: Case): Violation[] {
   const isDuplicate = (operation: Operation): boolean =>
     isFinish(operation) &&
     (finishes.get(operation.asked.cycle) ?? []).some(({ id, began }) => id !== operation.id && began < operation.ended)
+  // Whose first submission nobody knows the outcome of is told so, and nothing is run again.
+  const isInDoubt = (operation: Operation): boolean =>
+    isFinish(operation) &&
+    (finishes.get(operation.asked.cycle) ?? []).some(
+      ({ id, outcome, began }) => id !== operation.id && outcome !== 'acknowledged' && began < operation.ended,
+    )
   const isOver = (operation: Operation): boolean => {
     const whose = visits.named(operation.visit)
     return (
@@ -29,6 +37,7 @@ function errors({ history, visits, excuses }: Case): Violation[] {
     const { kind, status, code, visit, id, ended } = operation
     if (status === 200 || isJudgedElsewhere(operation) || excuses.excusesError(operation)) return []
     if (code === BUSY && isDuplicate(operation)) return []
+    if (code === IN_DOUBT && isInDoubt(operation)) return []
     if (status >= 400 && status < 500 && isOver(operation)) return []
     const text = `${visit}: ${kind} was answered with ${status === 0 ? 'a broken connection' : status}${code === undefined ? '' : ` (${code})`}.`
     return [{ name: 'undue-error' as const, at: ended, text, visit, operations: [id] }]

@@ -45,6 +45,8 @@ export interface Mutant {
   /** Where visitors see it. Absent where `caughtAs` is empty. */
   readonly shows?: Circumstances
   readonly test: Catcher
+  /** The simulation finds one of them. Absent: it does not see it. */
+  readonly simulated?: readonly RuleName[]
 }
 
 /** The source of a file with what the mutant puts there. Throws where a text is not there exactly once. */

@@ -18,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['another-visitor', 'shared-session', 'logged-out'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['another-visitor', 'shared-session', 'logged-out', 'lost-update'],
     test: {
       project: 'fault',
       file: 'test/fault/collisions.test.ts',
@@ -42,6 +43,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['lost-update', 'going-back'],
     shows: { store: 'redis', faults: [] },
+    simulated: ['lost-update', 'going-back', 'own-write-unseen'],
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'keeps parallel changes under one object' },
   },
   {
@@ -61,6 +63,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtAs: [],
+    simulated: ['logged-out', 'lost-update', 'going-back'],
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'is not found in another’s write' },
   },
   {
@@ -79,6 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
       store: 'redis',
       faults: ['Redis connections cut, again and again', 'Redis connections cut, again and again'],
     },
+    simulated: ['doubled-increment'],
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'is found again by its stamp' },
   },
   {
@@ -94,6 +98,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['lost-update'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['lost-update', 'going-back', 'own-write-unseen'],
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'keeps parallel changes under one object' },
   },
   {
@@ -119,6 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['alive-after-end', 'alive-after-revocation'],
     shows: { store: 'redis', faults: ['Redis slow by 200 ms', 'Redis slow by 200 ms'] },
+    simulated: ['alive-after-end', 'alive-after-revocation'],
     test: {
       project: 'unit',
       file: 'test/core/session.test.ts',
@@ -157,6 +163,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['old-id-accepted'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['old-id-accepted'],
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'the id from before reaches nothing' },
   },
   {
@@ -166,6 +173,7 @@ export const MUTANTS: readonly Mutant[] = [
     replaces: [{ file: 'src/core/expiry.ts', text: '(graceEnds === undefined || now < graceEnds)', by: 'now > 0' }],
     caughtAs: ['old-id-accepted'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['old-id-accepted'],
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'logs nobody out: every parallel request' },
   },
   {
@@ -175,6 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
     replaces: [{ file: 'src/core/expiry.ts', text: '(graceEnds === undefined || now < graceEnds)', by: 'now < 0' }],
     caughtAs: ['renewed-id-refused', 'logged-out'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['renewed-id-refused', 'logged-out'],
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'logs nobody out: every parallel request' },
   },
   {
@@ -204,6 +213,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['lost-update', 'own-write-unseen'],
     shows: { store: 'redis', faults: ['Redis out of memory (noeviction)'] },
+    simulated: ['lost-update', 'own-write-unseen', 'going-back'],
     test: { project: 'flow', file: 'test/flow/saved-before-sent.test.ts', title: 'I5: on' },
   },
   {
@@ -224,6 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['logged-out'],
     shows: { store: 'redis', faults: ['Redis half-open connection'] },
+    simulated: ['logged-out'],
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'of any kind is no reason to wait longer' },
   },
   {
@@ -240,6 +251,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['late-answer'],
     shows: { store: 'redis', faults: ['Redis stopped (SIGSTOP), then continued'] },
+    simulated: ['late-answer'],
     test: { project: 'unit', file: 'test/core/commits.test.ts', title: 'at a write costs one deadline' },
   },
   {
@@ -260,6 +272,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['own-write-unseen', 'going-back'],
     shows: { store: 'redis', faults: ['one server’s line to Redis slow by 200 ms, the other’s not'] },
+    simulated: ['lost-update', 'own-write-unseen', 'going-back'],
     test: {
       project: 'unit',
       file: 'test/core/near-cache.test.ts',
@@ -310,6 +323,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtAs: [],
+    simulated: ['alive-after-end', 'alive-after-revocation'],
     test: { project: 'unit', file: 'test/core/near-cache.test.ts', title: 'no longer than its bound' },
   },
   {
@@ -353,6 +367,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['forgery-accepted'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['forgery-accepted'],
     test: { project: 'flow', file: 'test/flow/forms.test.ts', title: 'the token of one signed-in user is refused' },
   },
   {
@@ -401,6 +416,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['effect-twice'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['effect-twice'],
     test: { project: 'unit', file: 'test/cycle/cycle.test.ts', title: 'runs once, whoever sends it how often' },
   },
   {
@@ -426,6 +442,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['alive-after-revocation'],
     shows: { store: 'lmdb', faults: [] },
+    simulated: ['alive-after-revocation'],
     test: {
       project: 'unit',
       file: 'test/core/session.test.ts',

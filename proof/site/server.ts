@@ -30,7 +30,8 @@ const CHANNELS = [
 const settings = JSON.parse(process.argv[2] ?? '{}') as SiteSettings
 /** What is reported after the parent has gone is for nobody. */
 const tell = (said: FromSite): void => {
-  if (process.connected) process.send?.(said)
+  // It may go at this very moment: an error that is answered is not emitted.
+  if (process.connected) process.send?.(said, () => undefined)
 }
 
 setClock()

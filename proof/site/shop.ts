@@ -117,7 +117,7 @@ function owned(shopper: Shopper, query: URLSearchParams): Shopper {
   return shopper
 }
 
-function seenOf({ user, handle, basket }: Shopper): Seen {
+export function seenOf({ user, handle, basket }: Pick<Shopper, 'user' | 'handle' | 'basket'>): Seen {
   const { owner, cart = {}, count = 0, mark = 0 } = basket
   return { user: user ?? null, owner: owner ?? null, handle: handle ?? null, cart: Object.keys(cart), count, mark }
 }

@@ -32,7 +32,7 @@ export interface Answered<K extends Kind> {
 }
 
 /** These change nothing that anybody could miss, whatever became of them. */
-const SAFE: ReadonlySet<Kind> = new Set(['read', 'form', 'replay'])
+export const SAFE: ReadonlySet<Kind> = new Set(['read', 'form', 'replay'])
 /** What these say is that it may have been done, or has been and can get lost. */
 const MAY_BE_DONE: ReadonlySet<string> = new Set(['ERR_COMMIT_UNKNOWN', 'ERR_UNCONFIRMED'])
 /** HAProxy's own answer when no server is there: nobody has seen the request. */
@@ -95,7 +95,7 @@ export class Asking {
 }
 
 /** Whether nothing has been done for sure. */
-function isRefusal(kind: Kind, status: number, { server, code = '', applied }: Said): boolean {
+export function isRefusal(kind: Kind, status: number, { server, code = '', applied }: Said): boolean {
   if (SAFE.has(kind)) return true
   if (MAY_BE_DONE.has(code)) return false
   if (server === undefined) return status < 500 || status === NOBODY_THERE
@@ -120,4 +120,9 @@ function codeOf(error: unknown): string {
 /** Whether an answer came that says so. */
 export function isDone(operation: Operation): boolean {
   return operation.outcome === 'acknowledged'
+}
+
+/** Whether a browser has another id now. What it was shown of its session (`visit`) is none. */
+export function isReplaced(before: Cookies, now: Cookies): boolean {
+  return [...before].some(([name, value]) => !name.endsWith('visit') && now.get(name) !== value)
 }

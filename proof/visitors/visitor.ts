@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import type { Cookies } from '../browser.ts'
 import type { AskedBy, Kind, OperationOf, Promises } from '../history/history.ts'
-import { type Answered, type Asking, isDone, type Sending } from './asking.ts'
+import { type Answered, type Asking, isDone, isReplaced, type Sending } from './asking.ts'
 import type { Chance } from './random.ts'
 
 /** What a visitor is given. */
@@ -304,9 +304,4 @@ export class Visitor {
   #nextVisit(): string {
     return `${this.#asking.name}-${++this.#visits}`
   }
-}
-
-/** Whether a browser has another id now. What it was shown of its session (`visit`) is none. */
-function isReplaced(before: Cookies, now: Cookies): boolean {
-  return [...before].some(([name, value]) => name !== 'visit' && now.get(name) !== value)
 }

@@ -28,10 +28,12 @@ const EVENTS_MOST = 200_000
 export class VirtualTime {
   #now: number
   #order = 0
+  readonly #start: number
   readonly #entries = new Set<Entry>()
   #replaced: Replaced | undefined
 
   constructor(start: number = Date.UTC(2026, 10, 22)) {
+    this.#start = start
     this.#now = start
   }
 
@@ -52,8 +54,8 @@ export class VirtualTime {
   install(): this {
     const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis
     this.#replaced = { timers: { setTimeout, clearTimeout, setInterval, clearInterval }, now: performance.now }
-    const start = this.#now
-    performance.now = () => this.#now - start
+    performance.now = () => this.#now - this.#start
+    Object.defineProperty(performance, 'timeOrigin', { value: this.#start, configurable: true })
     const clear = (timer: unknown): void => void this.#entries.delete((timer as Handle | undefined)?.entry as Entry)
     Object.assign(globalThis, {
       setTimeout: (call: () => void, ms = 0) => this.#enter(call, ms),
@@ -68,8 +70,15 @@ export class VirtualTime {
     if (this.#replaced === undefined) return
     Object.assign(globalThis, this.#replaced.timers)
     performance.now = this.#replaced.now
+    Reflect.deleteProperty(performance, 'timeOrigin')
     this.#replaced = undefined
     this.#entries.clear()
+  }
+
+  /** From the beginning again, and nothing is due any more. */
+  restart(): void {
+    this.#entries.clear()
+    this.#now = this.#start
   }
 
   /** Lets so many milliseconds pass, with all that falls due in them. */

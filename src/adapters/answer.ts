@@ -145,6 +145,7 @@ function problemOf(error: HoldfastError, wording: Wording, fresh: boolean): stri
     detail: `${wording.detail} ${wording.advice}`.trim(),
     code: error.code,
     ...(error instanceof CsrfError || error instanceof SessionEndedError ? { reason: error.reason } : {}),
+    ...(error instanceof StoreUnavailableError ? { applied: error.applied } : {}),
     ...(error.handle === undefined ? {} : { handle: error.handle }),
     ...(token === undefined ? {} : { token }),
   })

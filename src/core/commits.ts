@@ -206,7 +206,8 @@ class Batch {
 
   /**
    * Makes the changes one after the other. `undefined`: none of them has anything to write, and all are settled.
-   * `'doubtful'`: one of them comes too late for this base, and the store has not confirmed the base.
+   * `'doubtful'`: one of them comes too late for this base, or has nothing to write and its maker has seen another one than
+   * this, which may be newer; and the store has not confirmed the base.
    */
   #fold(base: RecordBytes | undefined, told: boolean): Folded | 'doubtful' | undefined {
     const standing = standingOf(base)
@@ -219,6 +220,8 @@ class Batch {
     if (made === 'doubtful') return made
     const record = made.at(-1)?.record
     if (record === undefined || record === before) {
+      // A write would meet what is newer in the store; what is not written has to be looked at.
+      if (!told && made.some(({ waiting }) => !sameRecord(waiting.known, base))) return 'doubtful'
       for (const { waiting, record: own } of made)
         waiting.resolve({ done: 'unchanged', record: own, bytes: base as RecordBytes, durable: true })
       return undefined

@@ -3,6 +3,7 @@ import {
   CommitUnknownError,
   CsrfError,
   HeadSentError,
+  LimitError,
   SessionEndedError,
   StoreUnavailableError,
   UnconfirmedError,
@@ -75,6 +76,8 @@ export class SessionWork<Data extends object> {
   /** How often the store had been replaced when the request came. */
   readonly replacements: number
   readonly #services: Services
+  /** Whether something of this request was stored, or may have been. */
+  #stored = false
   #last: Promise<unknown> = NOTHING_UNDER_WAY
   #underWay = 0
 
@@ -107,12 +110,39 @@ export class SessionWork<Data extends object> {
       const pending = this.data.pending()
       if (pending.changed) this.#refuseReadOnly('a change of its data')
       if (this.identity.detached) return this.#dropped(pending, 'detached').outcome
-      if (!pending.changed && !this.#renewalDue) return 'unchanged'
-      const written = await this.write(pending, this.#renewalDue ? this.#renewal() : AS_IS)
-      // An id whose renewal is not confirmed stays away, and the one before it serves on: that takes no error.
-      if (pending.changed) this.acknowledge(written)
-      return written.outcome
+      if (!pending.changed) return this.#renewalDue ? this.#renew(pending) : 'unchanged'
+      const { outcome, durable } = await this.#writeLast(pending)
+      this.acknowledge({ outcome, durable })
+      return outcome
     })
+  }
+
+  /** What is due, and was asked for by nobody: where it fails, or is not confirmed, the id of before serves on. */
+  async #renew(pending: PendingData<Data>): Promise<CommitOutcome> {
+    try {
+      return (await this.write(pending, this.#renewal())).outcome
+    } catch (error) {
+      if (!isPassing(error)) throw error
+      this.#services.settings.log.warn(
+        { handle: this.identity.handle, error },
+        'The id of a session could not be renewed; the next request tries again.',
+      )
+      return 'unchanged'
+    }
+  }
+
+  /** The last write of a request speaks for all of it: that it was not carried out does not say that nothing was. */
+  async #writeLast(pending: PendingData<Data>): Promise<Written> {
+    try {
+      return await this.write(pending, this.#renewalDue ? this.#renewal() : AS_IS)
+    } catch (error) {
+      if (!this.#stored || !(error instanceof StoreUnavailableError) || error.applied === 'unknown') throw error
+      const { handle, retryAfter } = error
+      throw new StoreUnavailableError(
+        'The last changes of a session were not stored, while others of the same request were, or may have been. Read the session again before repeating the request.',
+        { handle, retryAfter, applied: 'unknown', cause: error },
+      )
+    }
   }
 
   /** Saves. Without a wish of its own it throws `UnconfirmedError` where the manager's is not met. */
@@ -208,12 +238,25 @@ export class SessionWork<Data extends object> {
     return this.#inTurn(async () => {
       this.refuseUnchecked()
       if (this.headGone) throw this.tooLate('signOut()')
-      return signOut(this, this.#services, everywhere)
+      const ended = await signOut(this, this.#services, everywhere)
+      this.#stored = true
+      return ended
     })
   }
 
   /** One change of this session, with what is unsaved. */
-  async write(pending: PendingData<Data>, alter: Alteration, { fresh, durability }: Writing = {}): Promise<Written> {
+  async write(pending: PendingData<Data>, alter: Alteration, writing: Writing = {}): Promise<Written> {
+    try {
+      const written = await this.#write(pending, alter, writing)
+      this.#stored ||= written.outcome === 'saved' || written.outcome === 'merged'
+      return written
+    } catch (error) {
+      this.#stored ||= error instanceof CommitUnknownError
+      throw error
+    }
+  }
+
+  async #write(pending: PendingData<Data>, alter: Alteration, { fresh, durability }: Writing): Promise<Written> {
     this.refuseUnchecked()
     if (this.headGone && this.identity.holding === undefined) throw this.tooLate('storing the first value')
     for (let attempt = 0; ; attempt++) {
@@ -387,4 +430,9 @@ export class SessionWork<Data extends object> {
     })
     return turn
   }
+}
+
+/** Whether it is the store's, or of its queue: the same may go well with the next request. */
+function isPassing(error: unknown): boolean {
+  return error instanceof StoreUnavailableError || error instanceof CommitUnknownError || error instanceof LimitError
 }

@@ -11,7 +11,7 @@ import { DecodedPayloads } from './decoded.ts'
 import { Ends } from './ends.ts'
 import { GuardedStore } from './guarded-store.ts'
 import { endAgain } from './judged-end.ts'
-import { createKeyring } from './keyring.ts'
+import { createKeyring, type Keyring } from './keyring.ts'
 import { LostWrites } from './lost-writes.ts'
 import { NearCache, type NearCacheBounds, sharesOf } from './near-cache.ts'
 import type { Settings } from './options.ts'
@@ -34,10 +34,11 @@ const READY_AGAIN = 200
 /** How many store deadlines one change may go on trying for. */
 const COMMIT_DEADLINES = 3
 
-/** What a manager is made of. `random`: for tests. */
+/** What a manager is made of. `keyring`: of the secret, where there is one already. `random`: for tests. */
 export interface Parts {
   readonly settings: Settings
   readonly secret: Secrets
+  readonly keyring?: Keyring | undefined
   readonly store: Store
   readonly random?: RandomSource | undefined
 }
@@ -222,8 +223,8 @@ export class Manager<Data extends object> implements Sessions<Data> {
   }
 }
 
-function makeServices({ settings, secret, store: bare, random = pooledRandom() }: Parts): Services {
-  const keyring = createKeyring(secret, settings.name)
+function makeServices({ settings, store: bare, random = pooledRandom(), ...parts }: Parts): Services {
+  const keyring = parts.keyring ?? createKeyring(parts.secret, settings.name)
   const clock = createClock(settings.now)
   const store = new GuardedStore(bare, {
     deadline: settings.storeDeadline,

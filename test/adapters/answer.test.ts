@@ -88,6 +88,8 @@ describe('503', () => {
   it('does not promise what is not known', () => {
     const error = new StoreUnavailableError('down', { applied: 'unknown' })
     expect(answerFor(error, BROWSER).body).toMatch(/may have been saved or not/)
+    expect(JSON.parse(answerFor(error, undefined).body)).toMatchObject({ applied: 'unknown' })
+    expect(JSON.parse(answerFor(new StoreUnavailableError('down'), undefined).body)).toMatchObject({ applied: 'no' })
   })
 })
 

@@ -57,6 +57,29 @@ describe('a commit that waits behind a write whose answer is late', () => {
   })
 })
 
+describe('what has nothing to write, and waits behind a write whose answer is late', () => {
+  it('is shown nothing older than it has seen before: the store is asked (I7)', async () => {
+    const { servers, store } = await deployment()
+    const browser = new Browser()
+    await browser.visit(servers[0]!, (session) => void (session.data['a'] = 1))
+    const answer = pause(store, 'replace', 'after')
+    const first = browser.request(servers[0]!, (session) => void (session.data['first'] = 1))
+    await answer.reached
+    await browser.visit(servers[1]!, (session) => void (session.data['b'] = 1))
+    const second = browser.request(servers[0]!, async (session) => {
+      const before = { ...session.data }
+      // The id is too young for that.
+      await session.regenerateId()
+      return [before, { ...session.data }]
+    })
+    await standstill()
+    answer.goOn()
+    await first
+    const newest = { a: 1, first: 1, b: 1 }
+    expect((await second).result).toEqual([newest, newest])
+  })
+})
+
 describe('a store that hangs', () => {
   async function settledWithin(milliseconds: number, promise: Promise<unknown>): Promise<string> {
     let state = 'waiting'

@@ -509,3 +509,69 @@ describe('serveStale', () => {
     expect(result).toEqual(['stale', 'live', 'saved'])
   })
 })
+
+describe('a renewal that is due and that the store does not take', () => {
+  const RENEWING: BaseOptions = { renewalTimeout: '5m', idleTimeout: '2h' }
+  const ways: readonly (readonly [string, Faults])[] = [
+    ['because it refuses writes', READABLE],
+    ['because its answer is lost, and what is sent then is refused', loseOnce()],
+  ]
+
+  it.each(ways)('%s, does not fail a page that stores nothing: the id of before serves on (I6)', async (_, faults) => {
+    const { clock, servers, store, browser, lines } = await world(RENEWING)
+    clock.forward(6 * 60_000)
+    store.faults = faults
+    expect(await ask(servers[0], browser, whoIs)).toEqual({ result: ['live', 'ada'], cookies: [] })
+    expect(lines.some(({ message }) => message.includes('could not be renewed'))).toBe(true)
+    store.faults = {}
+    await vi.advanceTimersByTimeAsync(1_100)
+    const { result, cookies } = await ask(servers[0], browser, whoIs)
+    expect(result).toEqual(['live', 'ada'])
+    expect(cookies.join()).toContain('__Host-sid=')
+  })
+
+  it('leaves the answer to a change that may have been made as it is', async () => {
+    const { clock, servers, store, browser } = await world(RENEWING)
+    clock.forward(6 * 60_000)
+    store.faults = loseOnce()
+    const count = (session: Session<TestData>): Promise<unknown> =>
+      session.update((data) => void (data['n'] = Number(data['n'] ?? 0) + 1))
+    expect(await ask(servers[0], browser, count, { method: 'POST' })).toMatchObject({
+      error: { code: 'ERR_COMMIT_UNKNOWN' },
+    })
+  })
+})
+
+describe('changes of which only the first were stored', () => {
+  it.each([
+    ['were', () => READABLE],
+    ['may have been', loseOnce],
+  ])('are not told as if nothing had been written: some %s', async (_, faultsOf) => {
+    const { servers, store, browser } = await world()
+    const handler = async (session: Session<TestData>): Promise<void> => {
+      const faults = faultsOf()
+      if (faults !== READABLE) store.faults = faults
+      await session.update((data) => void (data['n'] = 1)).catch(() => undefined)
+      store.faults = faults
+      session.data['m'] = 1
+    }
+    const { error } = await ask(servers[0], browser, handler, { method: 'POST' })
+    expect(error).toMatchObject({ ...unavailable, applied: 'unknown', retryAfter: 1 })
+    store.faults = {}
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect((await ask(servers[0], browser, (session) => session.data['n'])).result).toBe(1)
+  })
+
+  it('are told so where nothing was', async () => {
+    const { servers, store, browser } = await world()
+    store.faults = READABLE
+    const { error } = await ask(servers[0], browser, (session) => void (session.data['m'] = 1), { method: 'POST' })
+    expect(error).toMatchObject({ ...unavailable, applied: 'no' })
+  })
+})
+
+/** The first change of a record is made, and its answer lost; those after it are refused. */
+function loseOnce(): Faults {
+  let writes = 0
+  return { fail: (operation) => (operation !== 'replace' ? undefined : writes++ === 0 ? 'lose' : 'refuse') }
+}

@@ -31,7 +31,7 @@ export default {
     'publint',
     'typescript-5.9',
   ],
-  // From the system's packages, for measuring, for full disks and for certificates.
-  ignoreBinaries: ['openssl', 'prlimit', 'redis-server', 'taskset', 'unshare', 'wrk'],
+  // From the system's packages, for measuring, for namespaces and for certificates.
+  ignoreBinaries: ['ip', 'openssl', 'redis-server', 'taskset', 'unshare', 'wrk'],
   ignoreExportsUsedInFile: true,
 }

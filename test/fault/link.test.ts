@@ -207,3 +207,24 @@ describe('delayed', () => {
     expect(performance.now() - begun).toBeGreaterThanOrEqual(80)
   })
 })
+
+describe('a line that loses packets', () => {
+  it('sends them again later and later, and what comes behind them after them', async () => {
+    const { near, far } = await conversation()
+    // The first piece is lost twice, all others pass.
+    const drawn = [0.01, 0.01]
+    link.lose(0.05, () => drawn.shift() ?? 0.5)
+    const began = performance.now()
+    near.say('first ')
+    await pause(20)
+    near.say('second')
+    await pause(300)
+    expect(far.heard).toBe('')
+    await expect.poll(() => far.heard, { timeout: 2_000 }).toBe('first second')
+    expect(performance.now() - began).toBeGreaterThanOrEqual(595)
+    link.restore()
+    near.say(' third')
+    await pause(A_WHILE)
+    expect(far.heard).toBe('first second third')
+  })
+})

@@ -10,6 +10,7 @@
  * link.drop('answers')   // one way only
  * link.loseAnswers()     // what is asked passes; both ends are reset when the answer sets out
  * link.delay(20)         // each way; together with any of the others
+ * link.lose(0.05)        // of 100 pieces 5 are lost, and sent again 200 ms later; together with any of the others
  * link.restore()         // whole again
  * await link.stop()
  * ```
@@ -39,6 +40,11 @@ export interface Wire {
   loseAnswers(after?: number): void
   /** Everything takes so many milliseconds longer, each way or the ways given, until `restore()`. */
   delay(ms: number | Readonly<Partial<Record<Way, number>>>): void
+  /**
+   * As on a line that loses packets: with this probability a piece is lost, and sent again after 200 ms, after 400 more
+   * where that one is lost too, and so on; what was sent behind it waits. Until `restore()`. `chance`: from 0 to below 1.
+   */
+  lose(share: number, chance?: () => number): void
   /** Whole again. Connections of which bytes were dropped are reset: nothing else could become of them. */
   restore(): void
 }
@@ -66,6 +72,8 @@ interface State extends Readonly<Record<Way, Handling>> {
 
 const WHOLE: State = { requests: 'pass', answers: 'pass', refusing: false, answerBytes: Infinity }
 const NO_DELAY: Readonly<Record<Way, number>> = { requests: 0, answers: 0 }
+/** When TCP sends again what nobody has confirmed, in milliseconds; after that twice as long, and so on. */
+const SENT_AGAIN = 200
 
 /** The connections that somebody accepted for it, to one port. */
 export class TcpWire implements Wire {
@@ -74,6 +82,7 @@ export class TcpWire implements Wire {
   readonly #pairs = new Set<Pair>()
   #state = WHOLE
   #delays = NO_DELAY
+  #resent: () => number = () => 0
 
   constructor(to: number) {
     this.#to = to
@@ -87,8 +96,9 @@ export class TcpWire implements Wire {
     return this.#state
   }
 
-  get delays(): Readonly<Record<Way, number>> {
-    return this.#delays
+  /** How many milliseconds the next piece takes that way. */
+  takes(way: Way): number {
+    return this.#delays[way] + this.#resent()
   }
 
   /** Takes over a connection that was accepted, half-open ones allowed. */
@@ -121,8 +131,17 @@ export class TcpWire implements Wire {
     this.#delays = typeof ms === 'number' ? { requests: ms, answers: ms } : { ...NO_DELAY, ...ms }
   }
 
+  lose(share: number, chance: () => number = Math.random): void {
+    this.#resent = () => {
+      let late = 0
+      for (let wait = SENT_AGAIN; chance() < share; wait *= 2) late += wait
+      return late
+    }
+  }
+
   restore(): void {
     this.#delays = NO_DELAY
+    this.#resent = () => 0
     this.#become(WHOLE)
   }
 
@@ -207,7 +226,7 @@ class Pair {
 
   #listen(way: Way, from: Socket): void {
     const lane = this.#lanes[way]
-    const send = (what: Parcel): void => lane.send(what, this.#wire.delays[way])
+    const send = (what: Parcel): void => lane.send(what, this.#wire.takes(way))
     from.on('data', (bytes) => {
       if (this.#wire.state[way] === 'drop') return this.#lose(bytes)
       if (way === 'answers' && bytes.length > this.#answerBytes) return this.#loseAnswer(bytes, send)

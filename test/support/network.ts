@@ -21,9 +21,12 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 
 import { TcpWire, type Way, type Wire } from './link.ts'
 import { type RedisServer, type RedisServerOptions, startRedisServer } from './redis-server.ts'
+import { type Address, HOST } from './server-config.ts'
 
 /** A server of a topology. */
 export interface Member extends RedisServer {
+  /** Where the others and the application find it. */
+  readonly host: string
   /** The port by which the others and the application know it: its own, or its gate's. */
   readonly announced: number
 }
@@ -40,21 +43,35 @@ export interface Network {
   heal(): void
 }
 
+/** Where the servers of a topology stand. */
+export interface Surroundings extends Network {
+  /** Starts a server with what its place makes of its options. */
+  settle(ports: readonly number[], optionsAt: (place: Place) => RedisServerOptions): Promise<Member>
+  /** Ends the servers, and what was between them. */
+  stop(): Promise<void>
+}
+
 /** What a server is told about where it stands. */
 export interface Place {
+  readonly host: string
   /** How the others reach each of its ports. */
   readonly announced: readonly number[]
   /** For its command line. */
   readonly args: readonly string[]
+  /** What commands begin with that are to run there. */
+  readonly inside?: readonly string[]
 }
 
-const LOOPBACK = '127.0.0.1'
+/** What a server has to announce, because it is not found at its own port of the loopback interface. */
+export function announceOf({ host, announced: [port = 0] }: Place, own: number): Address | undefined {
+  return host === HOST && port === own ? undefined : { host, port }
+}
 
 /** The servers of one topology, and the gates before them. */
-export class Neighbourhood implements Network {
+export class Neighbourhood implements Surroundings {
   readonly #gated: boolean
   readonly #standing = new Map<Party, { readonly address: string; readonly gates: readonly Gate[] }>([
-    ['application', { address: LOOPBACK, gates: [] }],
+    ['application', { address: HOST, gates: [] }],
   ])
   readonly #members: Member[] = []
   readonly #gates: Gate[] = []
@@ -64,16 +81,17 @@ export class Neighbourhood implements Network {
     this.#gated = gated
   }
 
-  /** Puts gates before the ports of a server, if there are to be any, and starts it with what that makes of its options. */
+  /** Puts gates before its ports, if there are to be any. */
   async settle(ports: readonly number[], optionsAt: (place: Place) => RedisServerOptions): Promise<Member> {
     const address = `127.0.1.${++this.#placed}`
     const gates = this.#gated ? await Promise.all(ports.map((port) => this.#gate(port))) : []
     const place = {
+      host: HOST,
       announced: ports.map((port, index) => gates[index]?.port ?? port),
       args: this.#gated ? ['--bind-source-addr', address] : [],
     }
     const server = await startRedisServer(optionsAt(place))
-    const member = Object.assign(server, { announced: place.announced[0] ?? server.port })
+    const member = Object.assign(server, { host: HOST, announced: place.announced[0] ?? server.port })
     this.#members.push(member)
     this.#standing.set(member, { address, gates })
     return member
@@ -98,7 +116,6 @@ export class Neighbourhood implements Network {
     for (const gate of this.#gates) gate.restore()
   }
 
-  /** Ends the servers and the gates. */
   async stop(): Promise<void> {
     await Promise.all(this.#members.map((member) => member.stop()))
     await Promise.all(this.#gates.splice(0).map((gate) => gate.stop()))
@@ -131,7 +148,7 @@ class Gate {
   readonly #to: number
   readonly #wires = new Map<string, TcpWire>()
   readonly #server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (near) =>
-    this.from(near.remoteAddress ?? LOOPBACK).join(near),
+    this.from(near.remoteAddress ?? HOST).join(near),
   )
 
   constructor(to: number) {
@@ -139,7 +156,7 @@ class Gate {
   }
 
   async open(): Promise<void> {
-    this.#server.listen(0, LOOPBACK)
+    this.#server.listen(0, HOST)
     await once(this.#server, 'listening')
     this.port = (this.#server.address() as AddressInfo).port
   }
@@ -177,6 +194,7 @@ function allOf(wires: readonly Wire[]): Wire {
     drop: (way: Way) => each((wire) => wire.drop(way)),
     loseAnswers: (after) => each((wire) => wire.loseAnswers(after)),
     delay: (ms) => each((wire) => wire.delay(ms)),
+    lose: (share, chance) => each((wire) => wire.lose(share, chance)),
     restore: () => each((wire) => wire.restore()),
   }
 }

@@ -18,14 +18,15 @@
  * await redis.stop()
  * ```
  *
- * With `links: true` every line between the nodes, and from the application to each, can be broken: see network.ts. With
+ * With `links` every line between the nodes, and from the application to each, can be broken: see network.ts. With
  * `config` they run from files that others write: `config: (at) => redisConf({ memory: '128mb', passwords, ...at })`.
  */
 import { ask, until, withSetting } from './asking.ts'
 import { isWell, serves, story, type View, viewsOf } from './cluster-view.ts'
-import { type Member, Neighbourhood, type Network, startAll } from './network.ts'
+import { type Links, neighbourhood } from './namespaces.ts'
+import { announceOf, type Member, type Network, startAll, type Surroundings } from './network.ts'
 import { type Credentials, freePort, portIsFree, type TlsFiles } from './redis-server.ts'
-import { type ClusterNodeAt, clusterNodeLines, fileOf, HOST } from './server-config.ts'
+import { type ClusterNodeAt, clusterNodeLines, fileOf } from './server-config.ts'
 
 export interface ClusterOptions {
   /** Default: 3. */
@@ -44,8 +45,8 @@ export interface ClusterOptions {
   readonly as?: Credentials
   /** With what `cli` speaks TLS, where the configuration has it. */
   readonly tls?: TlsFiles
-  /** Whether lines can be broken. Default: false. */
-  readonly links?: boolean
+  /** Whether lines can be broken: by gates (`true`), or by the kernel. Default: false. */
+  readonly links?: Links
   /** The program. Default: `redis-server`. */
   readonly binary?: string
 }
@@ -110,7 +111,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 class LocalCluster implements Cluster {
   readonly nodes: ClusterNode[] = []
-  readonly network: Neighbourhood
+  readonly network: Surroundings
   readonly #options: ClusterOptions
   readonly #credentials: Credentials | undefined
   readonly #primaries: number
@@ -123,11 +124,11 @@ class LocalCluster implements Cluster {
     this.#credentials = as ?? (password === undefined ? undefined : { password })
     this.#primaries = primaries
     this.#replicas = replicas
-    this.network = new Neighbourhood(links)
+    this.network = neighbourhood(links)
   }
 
   get url(): string {
-    return `redis+cluster://${this.nodes.map(({ announced }) => `${HOST}:${announced}`).join()}`
+    return `redis+cluster://${this.nodes.map(({ host, announced }) => `${host}:${announced}`).join()}`
   }
 
   async start(): Promise<void> {
@@ -189,7 +190,7 @@ class LocalCluster implements Cluster {
     await ask(from, ...about, 'migrating', to.id)
     const move = async (...keys: string[]): Promise<void> => {
       const auth = authOf(this.#credentials)
-      await ask(from, 'migrate', HOST, String(to.port), '', '0', '5000', ...auth, 'keys', ...keys)
+      await ask(from, 'migrate', to.host, String(to.port), '', '0', '5000', ...auth, 'keys', ...keys)
     }
     return { from, to, move, finish: () => this.#finish(slot, from, to, move) }
   }
@@ -212,15 +213,18 @@ class LocalCluster implements Cluster {
     const port = await freePortWithBus()
     let announcedBus = port + BUS
     const { binary, tls } = this.#options
-    const member = await this.network.settle([port, announcedBus], ({ announced: [client = port, bus], args }) => {
-      announcedBus = bus ?? announcedBus
+    const member = await this.network.settle([port, announcedBus], (place) => {
+      const { announced, args, inside } = place
+      const announce = announceOf(place, port)
+      announcedBus = announced[1] ?? announcedBus
       return {
         port,
-        args: client === port ? args : [...args, '--cluster-announce-bus-port', String(announcedBus)],
+        args: announce === undefined ? args : [...args, '--cluster-announce-bus-port', String(announcedBus)],
+        ...(inside !== undefined && { inside }),
         ...(this.#credentials !== undefined && { as: this.#credentials }),
         ...(binary !== undefined && { binary }),
         ...(tls !== undefined && { tls }),
-        config: (own) => this.#config({ ...own, announce: client === port ? undefined : { host: HOST, port: client } }),
+        config: (own) => this.#config({ ...own, announce }),
       }
     })
     const node = Object.assign(member, { id: await ask(member, 'cluster', 'myid') })
@@ -243,7 +247,7 @@ class LocalCluster implements Cluster {
 
   async #introduce(node: ClusterNode, others: readonly ClusterNode[]): Promise<void> {
     for (const other of others)
-      await ask(node, 'cluster', 'meet', HOST, String(other.announced), String(this.#busOf.get(other)))
+      await ask(node, 'cluster', 'meet', other.host, String(other.announced), String(this.#busOf.get(other)))
   }
 
   async #finish(slot: number, from: ClusterNode, to: ClusterNode, move: SlotMove['move']): Promise<void> {

@@ -14,7 +14,7 @@
  * await redis.stop()
  * ```
  *
- * With `links: true` every line between them, and from the application to each, can be broken: see network.ts. With
+ * With `links` every line between them, and from the application to each, can be broken: see network.ts. With
  * `config` and `sentinelConfig` they run from files that others write:
  *
  * ```ts
@@ -26,9 +26,10 @@
  * ```
  */
 import { ask, until, withSetting } from './asking.ts'
-import { type Member, Neighbourhood, type Network, startAll } from './network.ts'
+import { type Links, neighbourhood } from './namespaces.ts'
+import { announceOf, type Member, type Network, type Place, startAll, type Surroundings } from './network.ts'
 import { type Credentials, freePort, type RedisServerOptions, type TlsFiles } from './redis-server.ts'
-import { dataNodeLines, type DataNodeAt, fileOf, HOST, type SentinelAt, sentinelLines } from './server-config.ts'
+import { dataNodeLines, type DataNodeAt, fileOf, type SentinelAt, sentinelLines } from './server-config.ts'
 
 export interface SentinelsOptions {
   /** Under which name clients ask for the primary. Default: `mymaster`. */
@@ -59,8 +60,8 @@ export interface SentinelsOptions {
   readonly asAtSentinels?: Credentials
   /** With what `cli` speaks TLS, where the configurations have it. */
   readonly tls?: TlsFiles
-  /** Whether lines can be broken. Default: false. */
-  readonly links?: boolean
+  /** Whether lines can be broken: by gates (`true`), or by the kernel. Default: false. */
+  readonly links?: Links
   /** The program. Default: `redis-server`. */
   readonly binary?: string
 }
@@ -110,7 +111,7 @@ class Topology implements Sentinels {
   readonly name: string
   readonly nodes: Member[] = []
   readonly sentinels: Member[] = []
-  readonly network: Neighbourhood
+  readonly network: Surroundings
   readonly #options: SentinelsOptions
   readonly #counts: { readonly replicas: number; readonly sentinels: number }
 
@@ -118,11 +119,11 @@ class Topology implements Sentinels {
     this.#options = options
     this.name = options.name ?? 'mymaster'
     this.#counts = { replicas: options.replicas ?? 2, sentinels: options.sentinels ?? 3 }
-    this.network = new Neighbourhood(options.links ?? false)
+    this.network = neighbourhood(options.links ?? false)
   }
 
   get url(): string {
-    return `redis+sentinel://${this.sentinels.map(({ announced }) => `${HOST}:${announced}`).join()}/${this.name}`
+    return `redis+sentinel://${this.sentinels.map(({ host, announced }) => `${host}:${announced}`).join()}/${this.name}`
   }
 
   async start(): Promise<void> {
@@ -184,16 +185,16 @@ class Topology implements Sentinels {
     const port = await freePort()
     const { config, password, lines = [] } = this.#options
     const as = this.#options.as ?? (password === undefined ? undefined : { password })
-    const node = await this.network.settle([port], ({ announced: [announced], args }) => ({
+    const node = await this.network.settle([port], (place) => ({
       port,
-      args,
-      ...this.#inCommon(as),
+      args: place.args,
+      ...this.#inCommon(place, as),
       config: (own) => {
-        const announce = announced === undefined || announced === port ? undefined : { host: HOST, port: announced }
+        const announce = announceOf(place, port)
         const at: DataNodeAt =
           primary === undefined
             ? { ...own, announce, role: 'primary' }
-            : { ...own, announce, role: 'replica', primary: { host: HOST, port: primary.announced } }
+            : { ...own, announce, role: 'replica', primary: { host: primary.host, port: primary.announced } }
         return config?.(at) ?? fileOf([...dataNodeLines(at, password), ...lines])
       },
     }))
@@ -205,22 +206,22 @@ class Topology implements Sentinels {
     const port = await freePort()
     const { sentinelConfig, password, sentinelPassword, sentinelLines: lines = [] } = this.#options
     const as = this.#asAtSentinels()
-    const sentinel = await this.network.settle([port], ({ announced: [announced], args }) => ({
+    const sentinel = await this.network.settle([port], (place) => ({
       port,
-      args: [...args, '--sentinel'],
-      ...this.#inCommon(as),
+      args: [...place.args, '--sentinel'],
+      ...this.#inCommon(place, as),
       config: (own) => {
-        const announce = announced === undefined || announced === port ? undefined : { host: HOST, port: announced }
-        const at = { ...own, announce, ...this.#watching(primary) }
+        const at = { ...own, announce: announceOf(place, port), ...this.#watching(primary) }
         return sentinelConfig?.(at) ?? fileOf([...sentinelLines(at, password, sentinelPassword), ...lines])
       },
     }))
     this.sentinels.push(sentinel)
   }
 
-  #inCommon(as: Credentials | undefined): RedisServerOptions {
+  #inCommon({ inside }: Place, as: Credentials | undefined): RedisServerOptions {
     const { binary, tls } = this.#options
     return {
+      ...(inside !== undefined && { inside }),
       ...(as !== undefined && { as }),
       ...(binary !== undefined && { binary }),
       ...(tls !== undefined && { tls }),
@@ -238,7 +239,7 @@ class Topology implements Sentinels {
     const { downAfter = 1_000, failoverTimeout = 3_000 } = this.#options
     return {
       role: 'sentinel',
-      primary: { host: HOST, port: primary.announced, name: this.name },
+      primary: { host: primary.host, port: primary.announced, name: this.name },
       sentinels: this.#counts.sentinels,
       quorum: Math.floor(this.#counts.sentinels / 2) + 1,
       downAfter: `${downAfter}ms`,
@@ -249,7 +250,7 @@ class Topology implements Sentinels {
   async #isSettled(): Promise<boolean> {
     const primary = await this.primary()
     const { replicas, sentinels } = this.#counts
-    const known = `status=ok,address=${HOST}:${primary.announced},slaves=${replicas},sentinels=${sentinels}`
+    const known = `status=ok,address=${primary.host}:${primary.announced},slaves=${replicas},sentinels=${sentinels}`
     const agree = this.sentinels.map((sentinel) => this.#agrees(sentinel, known))
     const follow = this.nodes.filter((node) => node !== primary).map((node) => follows(node, primary))
     return (await Promise.all([...agree, ...follow])).every(Boolean)

@@ -32,6 +32,8 @@ export interface RedisServerOptions {
   readonly as?: Credentials
   /** With what `cli` speaks TLS. By default it does not. */
   readonly tls?: TlsFiles
+  /** What begins each command that is to run where the server does, such as `['ip', 'netns', 'exec', 'there']`. */
+  readonly inside?: readonly string[]
 }
 
 /** Files in PEM: who signed the server's certificate, and what a client shows. */
@@ -122,6 +124,7 @@ class LocalRedisServer implements RedisServer {
   readonly url: string
   readonly directory: string = mkdtempSync(join(tmpdir(), 'holdfast-redis-'))
   readonly #binary: string
+  readonly #inside: readonly string[]
   readonly #config: RedisServerOptions['config']
   readonly #manner: readonly string[]
   #args: readonly string[]
@@ -130,6 +133,7 @@ class LocalRedisServer implements RedisServer {
   constructor(options: RedisServerOptions, port: number) {
     this.port = port
     this.url = `redis://127.0.0.1:${port}`
+    this.#inside = options.inside ?? []
     this.#binary = options.binary ?? 'redis-server'
     this.#config = options.config
     this.#args = options.args ?? []
@@ -144,7 +148,8 @@ class LocalRedisServer implements RedisServer {
   async start(args?: readonly string[]): Promise<void> {
     if (this.#child !== undefined) throw new Error('the server is running already')
     this.#args = args ?? this.#args
-    const child = spawn(this.#binary, [...this.#base(), ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [program, line] = this.#there(this.#binary, [...this.#base(), ...this.#args])
+    const child = spawn(program, line, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     child.once('exit', () => {
       if (this.#child === child) this.#child = undefined
@@ -179,11 +184,16 @@ class LocalRedisServer implements RedisServer {
   }
 
   async cli(...args: string[]): Promise<string> {
-    const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(this.port), ...this.#manner, ...args], {
-      timeout: START_TIMEOUT,
-      maxBuffer: 64 * 1024 * 1024,
-    })
+    const at = ['-h', '127.0.0.1', '-p', String(this.port)]
+    const [program, line] = this.#there('redis-cli', [...at, ...this.#manner, ...args])
+    const { stdout } = await run(program, line, { timeout: START_TIMEOUT, maxBuffer: 64 * 1024 * 1024 })
     return stdout.trim()
+  }
+
+  /** A command as it is to be run: the program, and its arguments. */
+  #there(program: string, args: readonly string[]): [string, string[]] {
+    const [first = program, ...rest] = [...this.#inside, program, ...args]
+    return [first, rest]
   }
 
   async stop(): Promise<void> {

@@ -9,7 +9,7 @@ interface At {
   readonly announce: Address | undefined
 }
 
-interface Address {
+export interface Address {
   readonly host: string
   readonly port: number
 }

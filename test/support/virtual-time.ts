@@ -15,10 +15,23 @@ interface Entry {
   readonly every: number | undefined
   /** Whether it keeps a process alive. */
   referenced: boolean
+  cleared: boolean
 }
 
+export interface VirtualTimeOptions {
+  /** In milliseconds since 1970. Default: a day in 2026. */
+  readonly start?: number
+  /**
+   * Whether `setImmediate` is a timer of no time too. Then a moment is over when all promises are through, and nothing
+   * from outside of this process comes in between: no I/O, and several times as quick. Default: false.
+   */
+  readonly immediates?: boolean
+}
+
+const TIMERS = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate'] as const
+
 interface Replaced {
-  readonly timers: Pick<typeof globalThis, 'setTimeout' | 'clearTimeout' | 'setInterval' | 'clearInterval'>
+  readonly timers: Pick<typeof globalThis, (typeof TIMERS)[number]>
   readonly now: typeof performance.now
 }
 
@@ -29,12 +42,14 @@ export class VirtualTime {
   #now: number
   #order = 0
   readonly #start: number
-  readonly #entries = new Set<Entry>()
+  readonly #immediates: boolean
+  readonly #entries = new Agenda()
   #replaced: Replaced | undefined
 
-  constructor(start: number = Date.UTC(2026, 10, 22)) {
+  constructor({ start = Date.UTC(2026, 10, 22), immediates = false }: VirtualTimeOptions = {}) {
     this.#start = start
     this.#now = start
+    this.#immediates = immediates
   }
 
   get now(): number {
@@ -43,25 +58,29 @@ export class VirtualTime {
 
   /** How many timers wait; those of intervals too. */
   get waiting(): number {
-    return this.#entries.size
+    return this.#entries.waiting.length
   }
 
   /** How many of them would keep a process alive. */
   get referenced(): number {
-    return [...this.#entries].filter(({ referenced }) => referenced).length
+    return this.#entries.waiting.filter(({ referenced }) => referenced).length
   }
 
   install(): this {
-    const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis
-    this.#replaced = { timers: { setTimeout, clearTimeout, setInterval, clearInterval }, now: performance.now }
+    const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = globalThis
+    const timers = { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate }
+    this.#replaced = { timers, now: performance.now }
     performance.now = () => this.#now - this.#start
     Object.defineProperty(performance, 'timeOrigin', { value: this.#start, configurable: true })
-    const clear = (timer: unknown): void => void this.#entries.delete((timer as Handle | undefined)?.entry as Entry)
+    const clear = (timer: unknown): void => {
+      if (timer instanceof Handle) timer.entry.cleared = true
+    }
     Object.assign(globalThis, {
       setTimeout: (call: () => void, ms = 0) => this.#enter(call, ms),
       setInterval: (call: () => void, ms = 0) => this.#enter(call, ms, ms),
       clearTimeout: clear,
       clearInterval: clear,
+      ...(this.#immediates && { setImmediate: (call: () => void) => this.#enter(call, 0), clearImmediate: clear }),
     })
     return this
   }
@@ -100,7 +119,8 @@ export class VirtualTime {
   }
 
   #enter(call: () => void, ms: number, every?: number): Handle {
-    const entry = { due: this.#now + Math.max(0, ms), order: this.#order++, call, every, referenced: true }
+    const due = this.#now + Math.max(0, ms)
+    const entry = { due, order: this.#order++, call, every, referenced: true, cleared: false }
     this.#entries.add(entry)
     return new Handle(entry)
   }
@@ -108,24 +128,66 @@ export class VirtualTime {
   async #advance(wanted: (next: Entry) => boolean): Promise<void> {
     for (let events = 0; events < EVENTS_MOST; events++) {
       // All that needs no time comes first.
-      await new Promise((resolve) => setImmediate(resolve))
-      const next = this.#next()
+      await new Promise<void>((resolve) => (this.#immediates ? process.nextTick(resolve) : setImmediate(resolve)))
+      const { next } = this.#entries
       if (next === undefined || !wanted(next)) return
       this.#now = Math.max(this.#now, next.due)
-      if (next.every === undefined) this.#entries.delete(next)
-      else next.due = this.#now + Math.max(1, next.every)
+      this.#entries.removeNext()
+      if (next.every !== undefined) {
+        next.due = this.#now + Math.max(1, next.every)
+        this.#entries.add(next)
+      }
       next.call()
     }
     throw new Error('Virtual time does not come to an end: something waits in a circle.')
   }
+}
 
-  #next(): Entry | undefined {
-    let next: Entry | undefined
-    for (const entry of this.#entries)
-      if (next === undefined || entry.due < next.due || (entry.due === next.due && entry.order < next.order))
-        next = entry
-    return next
+/** What is due, as a binary heap: the next one first, of several at one moment the one that was entered first. */
+class Agenda {
+  #heap: Entry[] = []
+
+  /** All that are not cleared, in no order. */
+  get waiting(): readonly Entry[] {
+    return this.#heap.filter(({ cleared }) => !cleared)
   }
+
+  get next(): Entry | undefined {
+    while (this.#heap[0]?.cleared === true) this.removeNext()
+    return this.#heap[0]
+  }
+
+  add(entry: Entry): void {
+    const heap = this.#heap
+    let at = heap.length
+    for (let above; at > 0 && isBefore(entry, heap[(above = (at - 1) >> 1)] as Entry); at = above)
+      heap[at] = heap[above] as Entry
+    heap[at] = entry
+  }
+
+  removeNext(): void {
+    const heap = this.#heap
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let at = 0
+    for (;;) {
+      let below = 2 * at + 1
+      if (below >= heap.length) break
+      if (below + 1 < heap.length && isBefore(heap[below + 1] as Entry, heap[below] as Entry)) below++
+      if (!isBefore(heap[below] as Entry, last)) break
+      heap[at] = heap[below] as Entry
+      at = below
+    }
+    heap[at] = last
+  }
+
+  clear(): void {
+    this.#heap = []
+  }
+}
+
+function isBefore(one: Entry, other: Entry): boolean {
+  return one.due < other.due || (one.due === other.due && one.order < other.order)
 }
 
 class Handle {

@@ -12,9 +12,17 @@ import path from 'node:path'
 import { anchors, codeBlocks, links, tableKeys } from './documents.mjs'
 import { inProject, runNode } from './project.mjs'
 import { files, literals, properties } from './source.mjs'
+import { suites } from './suites.mjs'
 
 /** Documents that there must be. @type {readonly string[]} */
-const required = ['README.md', 'docs/errors.md', 'docs/options.md', 'docs/sessions.md', 'docs/telemetry.md']
+const required = [
+  'README.md',
+  'docs/errors.md',
+  'docs/options.md',
+  'docs/sessions.md',
+  'docs/telemetry.md',
+  'docs/tests.md',
+]
 
 /** Tables whose first column is a list of names that the source has too. */
 const tables = [
@@ -33,6 +41,7 @@ const tables = [
   },
   { document: 'docs/stores.md', kind: 'option of redisStore', names: redisOptionNames, pattern: /^redis\.\w/ },
   { document: 'docs/telemetry.md', kind: 'channel', names: channelNames, pattern: /^holdfast:/ },
+  { document: 'docs/tests.md', kind: 'suite', names: () => suites.map(({ name }) => name), pattern: /^[a-z]+$/ },
 ]
 
 const examplesFolder = 'build/docs-examples'

@@ -29,15 +29,22 @@ const mark = `HOLDFAST_TEST_RUN=${randomUUID()}`
 const started = performance.now()
 const { checking, chosen, forVitest } = readArguments(process.argv.slice(2))
 
-/** @type {Map<string, Tally>} */
+/** @type {Map<string, Tally & { took: string }>} */
 const results = new Map()
-results.set('set-up', await runSteps([setUpStep(chosen)]))
+await part('set-up', () => runSteps([setUpStep(chosen)]))
 if (packagesAreThere()) {
-  if (checking) results.set('check', await runChecks())
-  for (const suite of chosen) results.set(suite.name, await runSuite(suite))
-  results.set('clean-up', await runSteps([complaintStep('no process left behind', () => survivors(mark))]))
+  if (checking) await part('check', runChecks)
+  for (const suite of chosen) await part(suite.name, () => runSuite(suite))
+  await part('clean-up', () => runSteps([complaintStep('no process left behind', () => survivors(mark))]))
 }
 conclude()
+
+/** @param {string} name @param {() => Promise<Tally>} run */
+async function part(name, run) {
+  const began = performance.now()
+  const tally = await run()
+  results.set(name, { ...tally, took: secondsSince(began) })
+}
 
 /** @param {readonly string[]} args */
 function readArguments(args) {
@@ -117,11 +124,13 @@ function title(name) {
 function conclude() {
   title(`summary, after ${secondsSince(started)}`)
   const total = { passed: 0, failed: 0 }
-  for (const [name, { passed, failed, note }] of results) {
+  for (const [name, { passed, failed, note, took }] of results) {
     total.passed += passed
     total.failed += failed
     const counts = `${String(passed).padStart(6)} passed ${String(failed).padStart(4)} failed`
-    process.stdout.write(`  ${name.padEnd(10)} ${counts}${note === undefined ? '' : `   (${note})`}\n`)
+    process.stdout.write(
+      `  ${name.padEnd(10)} ${counts} ${took.padStart(9)}${note === undefined ? '' : `   (${note})`}\n`,
+    )
   }
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
   process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`)

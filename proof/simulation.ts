@@ -25,6 +25,8 @@ interface Options {
 
 const DAY = 86_400_000
 const SECONDS = 20
+/** At most, for each mutant: some need twenty thousand schedules. */
+const SECONDS_OF_MUTANT = 120
 const SEARCHER = fileURLToPath(new URL('simulation/searcher.js', import.meta.url))
 const SIMULATED = MUTANTS.filter(({ simulated }) => simulated !== undefined)
 
@@ -94,7 +96,7 @@ function keep({ keep: file }: Options, { schedule }: Found): void {
 async function repeat(file: string): Promise<void> {
   const schedule = JSON.parse(readFileSync(file, 'utf8')) as Schedule
   const { time, uninstall } = virtualTime()
-  const { story, violations } = await carryOut(schedule, time)
+  const { story, violations } = await carryOut(schedule, time, { story: true })
   uninstall()
   const told = violations.map(({ name, text }) => `${name}: ${text}`)
   process.stdout.write(`${[...story, '', ...(told.length > 0 ? told : ['Everything held.'])].join('\n')}\n`)
@@ -141,7 +143,7 @@ function read(): Options | string {
   try {
     const { values } = parseArgs({
       options: {
-        seconds: { type: 'string', default: String(SECONDS) },
+        seconds: { type: 'string' },
         seed: { type: 'string', default: String(Math.floor(Date.now() / DAY) * 1_000_000) },
         jobs: { type: 'string', default: String(availableParallelism()) },
         mutant: { type: 'string', multiple: true, default: [] },
@@ -152,11 +154,13 @@ function read(): Options | string {
       },
     })
     if (values.help) return usage()
+    const mutants = values.mutants ? SIMULATED : values.mutant.map(mutantNamed)
+    const { seconds = String(mutants.length > 0 ? SECONDS_OF_MUTANT : SECONDS) } = values
     return {
-      seconds: numberOf('seconds', values.seconds),
+      seconds: numberOf('seconds', seconds),
       seed: numberOf('seed', values.seed),
       jobs: numberOf('jobs', values.jobs),
-      mutants: values.mutants ? SIMULATED : values.mutant.map(mutantNamed),
+      mutants,
       schedule: values.schedule,
       keep: values.keep,
     }
@@ -180,7 +184,7 @@ visitors do and what goes wrong is drawn from a seed, and the checker of the pro
 made as short as it goes and told. Ends with 1 where something did not hold.
 
 Options
-  --seconds N      how long. By default ${SECONDS}
+  --seconds N      how long. By default ${SECONDS}, and for a mutant ${SECONDS_OF_MUTANT} at most
   --seed N         the first one; each next schedule has the next. By default another one each day
   --jobs N         how many processes share the work. By default one for each core
   --mutants        with a protection taken out of our own code, one after the other, each until it shows, for --seconds at

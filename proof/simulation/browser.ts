@@ -58,6 +58,8 @@ export class SimulatedBrowser {
   #visits = 0
   #visit = ''
   #signedIn = false
+  /** Whether a form's answer has given this visit an id. */
+  #named = false
   #items = 0
   #marks = 0
   #marking = false
@@ -115,8 +117,8 @@ export class SimulatedBrowser {
       if (deed.do !== 'read' && deed.do !== 'add') return
       if (this.#signedIn) return
     }
-    // Two first requests at once are two visitors: of a browser without a cookie, or whose guest's session was lost.
-    const isFirst = this.#jar.size === 0 || (!this.#signedIn && this.#around.mayLose)
+    // Two first requests at once are two visitors: of a browser without an id, or whose guest's session was lost.
+    const isFirst = !this.#signedIn && (!this.#hasId || this.#around.mayLose)
     if (isFirst && this.#underWay.size > 0) return this.#read(deed)
     switch (deed.do) {
       case 'read':
@@ -150,6 +152,11 @@ export class SimulatedBrowser {
       case 'replay':
         return this.#replay(deed, this.#pasts.at(-deed.back))
     }
+  }
+
+  /** A `visit` cookie alone may be one of an answer that was overtaken by a sign-out, which says what was seen and not who it is. */
+  get #hasId(): boolean {
+    return this.#named || [...this.#jar.keys()].some((name) => /[gs]id$/.test(name))
   }
 
   async #change(act: () => Promise<void>): Promise<void> {
@@ -240,6 +247,7 @@ export class SimulatedBrowser {
   async #getForm(way: Way): Promise<void> {
     const visit = this.#visit
     const { operation, token } = await this.#ask('form', {}, way, { asked: { route: 'form' } })
+    if (isDone(operation) && visit === this.#visit) this.#named = true
     if (isDone(operation) && token !== undefined && this.#signedIn && operation.seen?.owner === visit)
       this.#form = { visit, token }
   }
@@ -327,6 +335,7 @@ export class SimulatedBrowser {
   #newVisit(): void {
     this.#visit = this.#nextVisit()
     this.#signedIn = false
+    this.#named = false
     this.#form = undefined
     this.#cycle = undefined
   }

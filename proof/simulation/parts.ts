@@ -2,6 +2,7 @@
  * What the simulation drives: the core, without adapters and without HTTP. Its parts have no public names, and this is the
  * only place at which a program of the proof reaches into the sources.
  */
+export { createKeyring } from '../../src/core/keyring.ts'
 export { resolveOptions } from '../../src/core/options.ts'
 export type { RequestFacts } from '../../src/core/request.ts'
 export { beginVisit, Manager, servicesOf } from '../../src/core/sessions.ts'

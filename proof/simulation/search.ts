@@ -47,7 +47,7 @@ export async function search({ seed, step, milliseconds, most }: Searching): Pro
       const [violation] = outcome.violations
       if (violation === undefined) continue
       const smallest = await shrink(schedule, async (smaller) => shows(await carryOut(smaller, time), violation))
-      const { story, violations } = await carryOut(smallest, time)
+      const { story, violations } = await carryOut(smallest, time, { story: true })
       const same = violations.find(({ name }) => name === violation.name) ?? violation
       const drawn = outcome.history.operations.length
       return {

@@ -6,6 +6,7 @@ import { type Basket, seenOf } from '../site/shop.ts'
 import { chance } from '../visitors/random.ts'
 import {
   beginVisit,
+  createKeyring,
   type CycleKind,
   defineCycle,
   HoldfastError,
@@ -21,10 +22,13 @@ import type { Schedule } from './plan.ts'
 import type { Connection } from './store.ts'
 
 const SECRET = 'a secret of the simulation, for no other use: cafed00d'
+/** Made once: deriving its keys takes a tenth of the time of a schedule. */
+const KEYRING = createKeyring(SECRET, resolveOptions({}).name)
 const ORIGIN = 'https://shop.example'
 /** Milliseconds. */
 export const GRACE = 3_000
 export const STALENESS = 1_000
+const RENEWAL = 5_000
 const LEASE = 2_000
 const PATIENCE = 500
 
@@ -56,6 +60,13 @@ export interface Reply {
   readonly token?: string
   readonly result?: string
   readonly repeated?: boolean
+}
+
+/** What becomes of a request before it is settled. */
+type Handled = Omit<Reply, 'cookies' | 'seen'> & {
+  /** Whether it came with an id of before. */
+  readonly lapsed: boolean
+  readonly shown: Seen | undefined
 }
 
 type Said = Omit<Reply, 'status' | 'cookies' | 'code' | 'applied' | 'seen'>
@@ -99,11 +110,13 @@ export class SimulatedServer {
       settings: resolveOptions({
         origin: ORIGIN,
         graceTimeout: `${GRACE}ms`,
+        renewalTimeout: `${RENEWAL}ms`,
         nearCache: nearCache && { maxAge: `${STALENESS}ms` },
         durability,
         log: QUIET,
       }),
       secret: SECRET,
+      keyring: KEYRING,
       store: connection.asStore(),
       random,
     })
@@ -135,21 +148,33 @@ export class SimulatedServer {
   async answer({ asked, cookie, token, evidence }: Request): Promise<Reply> {
     const facts = factsOf(asked, cookie, evidence)
     const visit = beginVisit<Basket>(this.#sessions, facts, {})
+    const changes = facts.method === 'POST'
     try {
-      await visit.open({ fresh: 'fresh' in asked && asked.fresh, signOut: asked.route === 'sign-out' })
-      if (facts.method === 'POST') visit.check(token === undefined ? {} : { _csrf: token })
-      const lapsed = isLapsed(visit.session)
-      const said = await this.#carryOut(visit.session, asked, token)
-      const shown = seenBy(visit.session)
+      const { lapsed, shown, ...told } = await this.#handle(visit, { asked, token, changes })
+      // Before the answer to an error, too.
       const { cookies } = await visit.settle()
       // What is changed by who is not the visitor any more is dropped: the answer shows nothing that is kept.
-      const dropped = facts.method === 'POST' && (lapsed || isLapsed(visit.session))
-      const seen = dropped ? undefined : shown
-      return { status: 200, cookies, ...said, ...(seen !== undefined && { seen }) }
+      const dropped = changes && (lapsed || isLapsed(visit.session))
+      return { ...told, cookies, ...(!dropped && shown !== undefined && { seen: shown }) }
     } catch (error) {
-      return failed(error, visit)
+      return { ...failed(error), cookies: visit.farewell() }
     } finally {
       visit.finish()
+    }
+  }
+
+  async #handle(
+    visit: Visit<Basket>,
+    { asked, token, changes }: Pick<Request, 'asked' | 'token'> & { readonly changes: boolean },
+  ): Promise<Handled> {
+    try {
+      await visit.open({ fresh: 'fresh' in asked && asked.fresh, signOut: asked.route === 'sign-out' })
+      if (changes) visit.check(token === undefined ? {} : { _csrf: token })
+      const lapsed = isLapsed(visit.session)
+      const said = await this.#carryOut(visit.session, asked, token)
+      return { status: 200, ...said, lapsed, shown: seenBy(visit.session) }
+    } catch (error) {
+      return { ...failed(error), lapsed: false, shown: undefined }
     }
   }
 
@@ -224,10 +249,10 @@ function seenBy(session: Session<Basket>): Seen {
   return seenOf({ user: session.userId, handle: session.handle, basket: session.data })
 }
 
-function failed(error: unknown, visit: Visit<Basket>): Reply {
+function failed(error: unknown): Omit<Reply, 'cookies'> {
   if (!(error instanceof HoldfastError)) throw error
   const { code, status } = error
   const applied =
     'applied' in error ? (error.applied as 'no' | 'unknown') : error instanceof UnconfirmedError ? 'unknown' : 'no'
-  return { status, cookies: visit.farewell(), code, applied }
+  return { status, code, applied }
 }

@@ -30,7 +30,7 @@ type Call = (...given: readonly unknown[]) => unknown
 
 /** What the world is told: a line for people, and what did not go as it should. */
 export interface Telling {
-  note(line: string): void
+  note(line: () => string): void
   /** From now on for so many milliseconds calls may fail. */
   trouble(name: string, lasts: number): void
 }
@@ -216,14 +216,15 @@ export class Connection {
         }, answer)
       }
       setTimeout(() => {
-        if (fate === 'request-lost' || this.#store.isSilent(server)) return telling.note(`  ${name}: lost on the way`)
+        if (fate === 'request-lost' || this.#store.isSilent(server))
+          return telling.note(() => `  ${name}: lost on the way`)
         if (fate === 'refused') {
-          telling.note(`  ${name}: refused`)
+          telling.note(() => `  ${name}: refused`)
           return back(() => reject(new Error('the connection broke')))
         }
         try {
           const answered = ask(fate)
-          telling.note(`  ${name}(${shortOf(given)}) ${wordOf(answered)}${fate === undefined ? '' : `, ${fate}`}`)
+          telling.note(() => `  ${name}(${shortOf(given)}) ${wordOf(answered)}${fate === undefined ? '' : `, ${fate}`}`)
           if (fate === 'answer-lost') return
           back(() => (fate === 'broken' ? reject(new Error('the connection broke')) : resolve(answered)))
         } catch (error) {

@@ -6,7 +6,7 @@ import { virtualPromises, VirtualTime } from '../../test/support/virtual-time.ts
 
 /** Installs it. What is answered has to be uninstalled again where the process goes on with something else. */
 export function virtualTime(): { readonly time: VirtualTime; uninstall(): void } {
-  const time = new VirtualTime().install()
+  const time = new VirtualTime({ immediates: true }).install()
   const { setTimeout } = promises
   Object.assign(promises, virtualPromises)
   syncBuiltinESMExports()

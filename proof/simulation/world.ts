@@ -17,8 +17,13 @@ export interface Outcome {
   readonly history: History
   /** Those that nothing excuses. */
   readonly violations: readonly Violation[]
-  /** What happened, a line for each thing. */
+  /** What happened, a line for each thing, where that was asked for. */
   readonly story: readonly string[]
+}
+
+export interface Wish {
+  /** Writing it down takes as long as the rest. */
+  readonly story?: boolean
 }
 
 const NAMES = ['A', 'B', 'C'] as const
@@ -30,9 +35,9 @@ const QUIET = 6_000
 const TIME_MOST = 600_000
 const NOBODY_THERE: Served = { reply: { status: 503, cookies: [] }, server: undefined }
 
-export async function carryOut(schedule: Schedule, time: VirtualTime): Promise<Outcome> {
+export async function carryOut(schedule: Schedule, time: VirtualTime, wish: Wish = {}): Promise<Outcome> {
   time.restart()
-  const world = new World(schedule, time)
+  const world = new World(schedule, time, wish)
   return time.settle(world.run(), TIME_MOST)
 }
 
@@ -42,13 +47,15 @@ class World {
   readonly #recorder = new Recorder()
   readonly #effects: Effect[] = []
   readonly #story: string[] = []
+  readonly #wish: Wish
   readonly #slots: Slot[]
   readonly #browsers: SimulatedBrowser[]
   readonly #began: number
   readonly #time: VirtualTime
 
-  constructor(schedule: Schedule, time: VirtualTime) {
+  constructor(schedule: Schedule, time: VirtualTime, wish: Wish) {
     this.#schedule = schedule
+    this.#wish = wish
     this.#time = time
     this.#began = time.now
     this.#store = new SimulatedStore(time, {
@@ -104,21 +111,20 @@ class World {
     const slot = this.#slots?.[at]
     const connection = this.#store.connect(at, this.#schedule, slot?.calls ?? 0)
     return new SimulatedServer(name, slot?.starts ?? 0, this.#schedule, connection, (effect) => {
-      this.#note(`${name}: the effect of ${effect.cycle}`)
+      this.#note(() => `${name}: the effect of ${effect.cycle}`)
       this.#effects.push(effect)
     })
   }
 
   #make(fault: Fault): void {
-    this.#note(`! ${JSON.stringify(fault)}`)
+    this.#note(() => `! ${JSON.stringify(fault)}`)
     switch (fault.what) {
       case 'crash':
         this.#mark('a server killed', 'server', fault.lasts)
         this.#slots[fault.server % this.#slots.length]?.crash(fault.lasts)
         break
       case 'fail-over':
-        this.#note(`  ${this.#store.failOver(fault.writes)} writes are lost`)
-        this.#mark('fail-over', 'failover', 1)
+        this.#failOver(fault.writes)
         break
       case 'silence':
         this.#store.silence(fault.lasts, fault.server)
@@ -140,12 +146,19 @@ class World {
     if (slot?.server === undefined) return NOBODY_THERE
     const { name } = slot
     const cookie = [...cookies].map((pair) => pair.join('=')).join('; ')
-    this.#note(`${name}: ${JSON.stringify(asked)}`)
+    this.#note(() => `${name}: ${JSON.stringify(asked)}`)
     const reply = await Promise.race([slot.server.answer({ asked, cookie, token, evidence }), slot.server.death])
     this.#note(
-      `${name}: ${JSON.stringify(asked)} is ${reply === undefined ? 'never answered' : `answered ${reply.status} ${reply.code ?? ''} ${JSON.stringify(reply.seen ?? null)}`}`,
+      () =>
+        `${name}: ${JSON.stringify(asked)} is ${reply === undefined ? 'never answered' : `answered ${reply.status} ${reply.code ?? ''} ${JSON.stringify(reply.seen ?? null)}`}`,
     )
     return reply && { reply, server: `${name}#${slot.starts}` }
+  }
+
+  #failOver(writes: number): void {
+    const lost = this.#store.failOver(writes)
+    this.#note(() => `  ${lost} writes are lost`)
+    this.#mark('fail-over', 'failover', 1)
   }
 
   #mark(name: string, sort: History['faults'][number]['sort'], lasts: number): void {
@@ -153,8 +166,8 @@ class World {
     this.#recorder.faults.push({ name, sort, began, ended: began + lasts })
   }
 
-  #note(line: string): void {
-    this.#story.push(`${String(this.#time.now - this.#began).padStart(6)} ${line}`)
+  #note(line: () => string): void {
+    if (this.#wish.story === true) this.#story.push(`${String(this.#time.now - this.#began).padStart(6)} ${line()}`)
   }
 }
 

@@ -6,6 +6,7 @@ import { mutantsTable } from './mutants/table.ts'
 import { installPeers } from './peers.ts'
 import { forgottenTable } from './report/forgotten-table.ts'
 import { afterProgress, progressOn } from './report/progress.ts'
+import { mannersOf } from './report/shown.ts'
 import { writeReport } from './report/write.ts'
 import { type Options, type Planned, readOptions, usage } from './scenario/options.ts'
 import { type Finished, run } from './scenario/run.ts'
@@ -35,39 +36,49 @@ function read(): Options | string {
   }
 }
 
-async function main({ runs, seed, visitors, report }: Options): Promise<void> {
-  if (runs.some(({ target }) => target !== 'holdfast')) installPeers()
+async function main(options: Options): Promise<void> {
+  if (options.runs.some(({ target }) => target !== 'holdfast')) installPeers()
   const finished: Finished[] = []
-  for (const planned of runs) {
-    const title = titleOf(planned)
-    process.stderr.write(`${title}: ${planned.seconds} s, seed ${seed} …\n`)
-    const { mutant, ...rest } = planned
-    const made = mutant && { name: mutant.name, options: importing(mutant.name) }
-    const one = await run({
-      ...rest,
-      ...(made && { mutant: made }),
-      seed,
-      visitors,
-      progress: progressOn(process.stderr, planned.seconds),
-    })
-    finished.push(one)
-    const bad = unexcused(one.violations)
-    afterProgress(process.stderr, `${title}: ${one.history.operations.length} requests, ${bad.length} violations`)
-    for (const { text, name } of bad.slice(0, isFaulty(planned) ? 1 : TOLD_MOST))
-      process.stderr.write(`  ${name}: ${text}\n`)
+  try {
+    for (const planned of options.runs) finished.push(await carryOut(planned, options))
+    process.exitCode = options.runs.every((planned, at) => isAsExpected(planned, finished[at])) ? 0 : 1
+  } finally {
+    // Where one run could not be carried out, those before it are told all the same.
+    conclude(options, finished)
   }
-  for (const table of tablesOf(runs, finished)) process.stdout.write(`\n${table}\n`)
-  if (report !== undefined) {
-    const shown = runs.map((planned, at) => ({
-      ...(finished[at] as Finished),
-      faulty: isFaulty(planned),
-      ...(planned.mutant !== undefined && { expected: planned.mutant.caughtAs }),
-      command: commandOf(planned, seed, visitors),
-    }))
-    const command = `npm run proof -- ${process.argv.slice(2).join(' ')}`
-    process.stdout.write(`\n${writeReport(report, { at: new Date().toISOString(), command, runs: shown })}\n`)
-  }
-  process.exitCode = runs.every((planned, at) => isAsExpected(planned, finished[at])) ? 0 : 1
+}
+
+async function carryOut(planned: Planned, { seed, visitors }: Options): Promise<Finished> {
+  const title = titleOf(planned)
+  process.stderr.write(`${title}: ${planned.seconds} s, seed ${seed} …\n`)
+  const { mutant, ...rest } = planned
+  const made = mutant && { name: mutant.name, options: importing(mutant.name) }
+  const one = await run({
+    ...rest,
+    ...(made && { mutant: made }),
+    seed,
+    visitors,
+    progress: progressOn(process.stderr, planned.seconds),
+  })
+  const bad = unexcused(one.violations)
+  afterProgress(process.stderr, `${title}: ${one.history.operations.length} requests, ${bad.length} violations`)
+  for (const { text, name } of bad.slice(0, isFaulty(planned) ? 1 : TOLD_MOST))
+    process.stderr.write(`  ${name}: ${text}\n`)
+  return one
+}
+
+function conclude({ runs, seed, visitors, report }: Options, finished: readonly Finished[]): void {
+  const carriedOut = runs.slice(0, finished.length)
+  for (const table of tablesOf(carriedOut, finished)) process.stdout.write(`\n${table}\n`)
+  if (report === undefined) return
+  const shown = carriedOut.map((planned, at) => ({
+    ...(finished[at] as Finished),
+    faulty: isFaulty(planned),
+    ...(planned.mutant !== undefined && { expected: planned.mutant.caughtAs }),
+    command: commandOf(planned, seed, visitors),
+  }))
+  const command = `npm run proof -- ${process.argv.slice(2).join(' ')}`
+  process.stdout.write(`\n${writeReport(report, { at: new Date().toISOString(), command, runs: shown })}\n`)
 }
 
 /** A control or a mutant in which nothing is found shows that the checker finds nothing. */
@@ -126,7 +137,7 @@ function asTable(runs: readonly Planned[], finished: readonly Finished[]): strin
 
 /** What repeats one of the runs. */
 function commandOf(
-  { scenario, store, target, durability, seconds, mutant }: Planned,
+  { scenario, store, target, durability, namespaces, seconds, mutant }: Planned,
   seed: number,
   visitors: number,
 ): string {
@@ -135,11 +146,12 @@ function commandOf(
   const options = [`--store ${store}`, `--seconds ${seconds}`, `--seed ${seed}`, `--visitors ${visitors}`]
   if (target !== 'holdfast') options.push(`--target ${target}`)
   if (durability === 'replicated') options.push('--replicated')
+  if (namespaces === true) options.push('--namespaces')
   return `npm run proof -- ${scenario.name} ${options.join(' ')}`
 }
 
-function titleOf({ scenario, store, target, durability, mutant }: Planned): string {
+function titleOf({ scenario, store, target, durability, namespaces, mutant }: Planned): string {
   const on = target === 'holdfast' ? store : `${target}/${store}`
   const what = mutant === undefined ? scenario.name : `mutant ${mutant.name}`
-  return `${what}/${on}${durability === 'replicated' ? ', replicated' : ''}`
+  return [`${what}/${on}`, ...mannersOf({ durability, namespaces })].join(', ')
 }

@@ -35,10 +35,12 @@ function errors({ history, visits, excuses }: Case): Violation[] {
   }
   return history.operations.flatMap((operation) => {
     const { kind, status, code, visit, id, ended } = operation
-    if (status === 200 || isJudgedElsewhere(operation) || excuses.excusesError(operation)) return []
+    // What is broken breaks requests: nobody is told that the request was wrong.
+    const isBlamed = status >= 400 && status < 500
+    if (status === 200 || isJudgedElsewhere(operation) || (!isBlamed && excuses.excusesError(operation))) return []
     if (code === BUSY && isDuplicate(operation)) return []
     if (code === IN_DOUBT && isInDoubt(operation)) return []
-    if (status >= 400 && status < 500 && isOver(operation)) return []
+    if (isBlamed && isOver(operation)) return []
     const text = `${visit}: ${kind} was answered with ${status === 0 ? 'a broken connection' : status}${code === undefined ? '' : ` (${code})`}.`
     return [{ name: 'undue-error' as const, at: ended, text, visit, operations: [id] }]
   })

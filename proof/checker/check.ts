@@ -20,7 +20,8 @@ export interface Case {
 
 /** All violations, in the order in which they showed. */
 export function check(history: History): readonly Violation[] {
-  const about: Case = { history, visits: new Visits(history), excuses: new Excuses(history) }
+  const excuses = new Excuses(history)
+  const about: Case = { history, visits: new Visits(history, excuses), excuses }
   const found = [updates, ends, identities, cycles, forms, answers].flatMap((group) => group(about))
   return withNotices(about, found).toSorted((left, right) => left.at - right.at)
 }

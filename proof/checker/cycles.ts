@@ -29,12 +29,16 @@ function twice(
   const began = Math.min(...submissions.map((one) => one.began))
   const at = Math.max(...submissions.map((one) => one.ended))
   // What nobody has an answer to may have happened later.
-  const isSure = submissions.every(({ outcome }) => outcome !== 'unknown')
-  const excusedBy = excuses.forgot(began, isSure ? at : Number.POSITIVE_INFINITY)
+  const until = Math.max(at, ...submissions.filter(isUnknown).map((one) => excuses.settledAfter(one)))
+  const excusedBy = excuses.forgot(began, until)
   const text = `${cycle} happened ${effects.length} times, by ${effects.map(({ server }) => server).join(' and ')}.`
   const operations = submissions.map(({ id }) => id)
   const [{ visit }] = submissions as [Finish]
   return [{ name: 'effect-twice', at, text, visit, operations, ...(excusedBy !== undefined && { excusedBy }) }]
+}
+
+function isUnknown({ outcome }: Finish): boolean {
+  return outcome === 'unknown'
 }
 
 function missing(cycle: string, submissions: readonly Finish[], effects: readonly Effect[]): Violation[] {

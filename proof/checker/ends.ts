@@ -3,7 +3,7 @@ import { grouped } from './grouped.ts'
 import type { FaultMark, Operation } from '../history/history.ts'
 import type { Case } from './check.ts'
 import type { Excuses } from './excuses.ts'
-import type { Violation } from './violations.ts'
+import { type Violation, worstOf } from './violations.ts'
 import type { Visit } from './visits.ts'
 
 export function ends(about: Case): Violation[] {
@@ -19,28 +19,27 @@ export function ends(about: Case): Violation[] {
   ])
 }
 
-/** One violation of a visit is enough to look at. */
+/** One violation of a visit is enough to look at: one that nothing excuses, where there is one. */
 function aliveAfterEnd({ visits, excuses, history }: Case, visit: Visit, shown: readonly Operation[]): Violation[] {
   const { staleness } = history.run.promises
+  const found: Violation[] = []
   for (const end of visits.ends(visit, shown.at(-1)?.began ?? 0)) {
     const alive = shown.find(({ began }) => began > end.ended + staleness)
     if (alive === undefined) continue
     const excusedBy =
-      excuses.forgot(end.began, alive.ended, end.durable) ??
+      excuses.forgotEnd(end, alive.ended) ??
       (end.visit === visit.name ? undefined : endedByNobody(excuses, end, visits.named(end.visit)))
     const after = Math.round(alive.began - end.ended)
-    return [
-      {
-        name: end.visit === visit.name ? 'alive-after-end' : 'alive-after-revocation',
-        at: alive.ended,
-        text: `${visit.name} was served as ${alive.seen?.user} ${after} ms after its end was acknowledged.`,
-        visit: visit.name,
-        operations: [end.id, alive.id],
-        ...(excusedBy !== undefined && { excusedBy }),
-      },
-    ]
+    found.push({
+      name: end.visit === visit.name ? 'alive-after-end' : 'alive-after-revocation',
+      at: alive.ended,
+      text: `${visit.name} was served as ${alive.seen?.user} ${after} ms after its end was acknowledged.`,
+      visit: visit.name,
+      operations: [end.id, alive.id],
+      ...(excusedBy !== undefined && { excusedBy }),
+    })
   }
-  return []
+  return worstOf(found)
 }
 
 /** Whose own session was forgotten ends nobody else's any more. */
@@ -65,15 +64,16 @@ function loggedOut({ visits, excuses }: Case, name: string): Violation[] {
       !visits.mayBeOver(visit, operation),
   )
   if (out === undefined) return []
+  const latest = visits.lastShown(visit, out) ?? held
   // A sign-in that was not confirmed may be lost.
-  const excusedBy = excuses.forgot(held.began, out.ended, signIn.outcome === 'acknowledged' ? undefined : false)
+  const excusedBy = excuses.forgot(latest.began, out.ended, signIn.outcome === 'acknowledged' ? undefined : false)
   return [
     {
       name: 'logged-out',
       at: out.ended,
-      text: `${name}: ${visit.user} is signed in, and ${Math.round(out.began - held.ended)} ms later was served as ${out.seen?.user ?? 'nobody'}.`,
+      text: `${name}: ${visit.user} is signed in, and ${Math.round(out.began - latest.ended)} ms later was served as ${out.seen?.user ?? 'nobody'}.`,
       visit: name,
-      operations: [held.id, out.id],
+      operations: [latest.id, out.id],
       ...(excusedBy !== undefined && { excusedBy }),
     },
   ]

@@ -15,7 +15,8 @@ export function forms({ history, visits, excuses }: Case): Violation[] {
     }
     const whose = visits.named(visit)
     if (status !== FORBIDDEN || (whose !== undefined && visits.mayBeOver(whose, operation))) return []
-    const excusedBy = excuses.forgot(whose?.signIn?.began ?? 0, ended)
+    const latest = whose && (visits.lastShown(whose, operation) ?? whose.signIn)
+    const excusedBy = excuses.forgot(latest?.began ?? 0, ended)
     const text = `${visit}: a form that the visitor was given was refused.`
     return [
       {

@@ -43,9 +43,11 @@ function shared({ history, excuses }: Case): Violation[] {
     // A guest's session goes on when a sign-in did not come about.
     if (own && (first.seen?.user === null || operation.seen?.user === null)) return []
     if (first.seen?.owner === owner || told.has(handle)) return []
-    told.add(handle)
     const text = `${handle} is the session of ${first.seen?.owner} and of ${owner}.`
     const excusedBy = own ? excuses.forgot(first.ended, operation.ended) : undefined
+    const as = excusedBy === undefined ? handle : `${handle} excused`
+    if (told.has(as)) return []
+    told.add(as)
     const operations = [first.id, operation.id]
     return [
       {

@@ -1,7 +1,8 @@
 /** Changes: none is lost, none counts twice, and who has the answer sees it. */
-import type { FaultMark, Operation, Seen } from '../history/history.ts'
+import type { Operation, Seen } from '../history/history.ts'
 import type { Case } from './check.ts'
-import type { Violation } from './violations.ts'
+import { grouped } from './grouped.ts'
+import { type Violation, worstOf } from './violations.ts'
 import type { Visit } from './visits.ts'
 
 type Change = Extract<Operation, { kind: 'add' | 'count' | 'mark' }>
@@ -16,6 +17,8 @@ interface Shown {
 /** What of a visit is looked at. */
 interface Looked {
   readonly visit: Visit
+  /** Additions to a session without an owner, which its browser took for this visit's then. */
+  readonly adopted: readonly Operation[]
   /** The visit's own, and what was put into the cart of the guest that it was. */
   readonly changes: readonly Change[]
   readonly shown: readonly Shown[]
@@ -24,7 +27,13 @@ interface Looked {
 }
 
 export function updates(about: Case): Violation[] {
+  const ownerless = grouped(
+    about.history.operations.filter((one) => one.kind === 'count' && (one.seen?.owner ?? null) === null),
+    ({ browser }) => browser,
+  )
   return about.visits.all.flatMap((visit) => {
+    const counted = ownerless.get(visit.browser) ?? []
+    const adopted = visit.user === undefined ? counted.filter((one) => one.visit !== visit.name) : []
     const changes = changesOf(visit)
     const shown = visit.operations.flatMap((operation) => {
       const { seen } = operation
@@ -33,7 +42,7 @@ export function updates(about: Case): Violation[] {
         : []
     })
     const unsure = changes.flatMap((one) => (one.kind === 'mark' && one.outcome === 'unknown' ? [one.asked.mark] : []))
-    const looked = { visit, changes, shown, unsure: new Set(unsure) }
+    const looked = { visit, adopted, changes, shown, unsure: new Set(unsure) }
     return [...unseen(about, looked), ...uncounted(about, looked), ...doubled(looked), ...goingBack(about, looked)]
   })
 }
@@ -57,7 +66,7 @@ function unseen({ visits, excuses }: Case, { visit, changes, shown, unsure }: Lo
     const forever = shown.slice(-1).some(isMissing)
     const what = change.kind === 'add' ? `item ${change.asked.item}` : `mark ${change.asked.mark}`
     const { id, began, ended } = missing.operation
-    const excusedBy = excuses.forgot(change.began, ended)
+    const excusedBy = excuses.forgot(visits.dependsSince(change), ended)
     return [
       {
         name: forever ? ('lost-update' as const) : ('own-write-unseen' as const),
@@ -82,38 +91,58 @@ function wasShownTo(visits: Case['visits'], visit: Visit, change: Change): boole
 
 /**
  * Additions have no names, so nobody can tell which one is lost: all that are known by then are the smallest part of the
- * history that shows it. One violation of a visit is enough to look at.
+ * history that shows it. They count from nothing, and from each answer of before they began: what was lost until then is
+ * no excuse for those. One violation of a visit is enough to look at.
  */
-function uncounted({ visits, excuses }: Case, { visit, changes, shown }: Looked): Violation[] {
+function uncounted(about: Case, { visit, changes, shown }: Looked): Violation[] {
+  const { visits } = about
   const counts = changes.filter(
     (one) => one.kind === 'count' && one.outcome === 'acknowledged' && visits.isShown(visit, one),
   )
-  const knownTo = ({ operation }: Shown): Change[] => counts.filter((one) => visits.knownFrom(one) < operation.began)
-  const isMissing = (one: Shown): boolean => one.seen.count < knownTo(one).length
-  const excuseOf = (one: Shown): FaultMark | undefined =>
-    excuses.forgot(knownTo(one)[0]?.began ?? 0, one.operation.ended)
-  const all = shown.filter(isMissing)
-  const missing = all.find((one) => excuseOf(one) === undefined) ?? all[0]
-  if (missing === undefined) return []
-  const forever = shown.slice(-1).some(isMissing)
-  const known = knownTo(missing)
-  const excusedBy = excuseOf(missing)
-  const { id, ended } = missing.operation
+  const missing = shown.flatMap((one) => {
+    const known = counts.filter((count) => visits.knownFrom(count) < one.operation.began)
+    const bases = shown.filter((base) => base.operation.ended < one.operation.began)
+    return [undefined, ...bases].flatMap((base) => lessThanCounted(about, one, known, base))
+  })
+  const [worst] = worstOf(missing)
+  const last = shown.at(-1)?.operation.id
+  if (worst === undefined) return []
+  const forever = missing.some(({ operations }) => operations.at(-1) === last)
+  return [{ ...worst, name: forever ? 'lost-update' : 'own-write-unseen' }]
+}
+
+/** Whether an answer shows less than the answer `base`, or nothing, with what was added after it. */
+function lessThanCounted(
+  { excuses }: Case,
+  { operation, seen }: Shown,
+  known: readonly Change[],
+  base: Shown | undefined,
+): Violation[] {
+  const added = base === undefined ? known : known.filter(({ began }) => began > base.operation.ended)
+  const [first] = added
+  const before = base?.seen.count ?? 0
+  if (first === undefined || seen.count >= before + added.length) return []
+  // Others may be shown a change before replicas have confirmed it to its maker.
+  const excusedBy =
+    base === undefined
+      ? excuses.forgot(first.began, operation.ended)
+      : excuses.forgot(base.operation.began, operation.ended, false)
   return [
     {
-      name: forever ? 'lost-update' : 'own-write-unseen',
-      at: ended,
-      text: `${visit.name}: the counter is ${missing.seen.count} after ${known.length} acknowledged additions.`,
-      visit: visit.name,
-      operations: [...known.map((one) => one.id), id],
+      name: 'own-write-unseen',
+      at: operation.ended,
+      text: `${operation.visit}: the counter is ${seen.count} after ${base === undefined ? '' : `it was ${before}, and `}${added.length} acknowledged additions.`,
+      visit: operation.visit,
+      operations: [...(base === undefined ? [] : [base.operation.id]), ...added.map(({ id }) => id), operation.id],
       ...(excusedBy !== undefined && { excusedBy }),
     },
   ]
 }
 
-function doubled({ visit, changes, shown }: Looked): Violation[] {
-  const counts = changes.filter(({ kind, outcome }) => kind === 'count' && outcome !== 'refused')
-  const begunBy = ({ operation }: Shown): Change[] => counts.filter(({ began }) => began < operation.ended)
+/** A guest whose session was lost may have counted in the next one before anything named its owner. */
+function doubled({ visit, adopted, changes, shown }: Looked): Violation[] {
+  const counts = [...adopted, ...changes].filter(({ kind, outcome }) => kind === 'count' && outcome !== 'refused')
+  const begunBy = ({ operation }: Shown): Operation[] => counts.filter(({ began }) => began < operation.ended)
   const first = shown.find((one) => one.seen.count > begunBy(one).length)
   if (first === undefined) return []
   const begun = begunBy(first)
@@ -137,7 +166,7 @@ function goingBack({ visits, excuses }: Case, { visit, shown, unsure }: Looked):
     if (older === undefined) continue
     const { id, began, ended } = later.operation
     // Others may be shown a change before replicas have confirmed it to its maker.
-    const excusedBy = excuses.forgot(older.began, ended, false)
+    const excusedBy = excuses.forgot(visits.dependsSince(older), ended, false)
     found.push({
       name: 'going-back',
       at: ended,
@@ -147,8 +176,7 @@ function goingBack({ visits, excuses }: Case, { visit, shown, unsure }: Looked):
       ...(excusedBy !== undefined && { excusedBy }),
     })
   }
-  const worst = found.find(({ excusedBy }) => excusedBy === undefined) ?? found[0]
-  return worst === undefined ? [] : [worst]
+  return worstOf(found)
 }
 
 /** The newest that a browser was shown, part by part, each with the last answer that had it. */

@@ -23,7 +23,7 @@ export const RULES = {
   'logged-out': { rule: 'Nobody is logged out without a cause.', excusable: true },
   'old-id-accepted': {
     rule: 'An id from before a sign-in reaches nothing, and one that was renewed after its grace.',
-    excusable: false,
+    excusable: true,
   },
   'renewed-id-refused': { rule: 'An id that was renewed serves within its grace.', excusable: true },
   'effect-twice': { rule: 'The end of a cycle happens once.', excusable: true },
@@ -60,4 +60,10 @@ export interface Violation {
   readonly excusedBy?: FaultMark
   /** Of one that is excused: how Holdfast itself gave notice of it. */
   readonly noticed?: Noticed
+}
+
+/** The first that nothing excuses; where all are excused, the first. */
+export function worstOf(violations: readonly Violation[]): Violation[] {
+  const worst = violations.find(({ excusedBy }) => excusedBy === undefined) ?? violations[0]
+  return worst === undefined ? [] : [worst]
 }

@@ -1,4 +1,5 @@
 /** The history by visit: what is looked at again and again. */
+import type { Excuses } from './excuses.ts'
 import { grouped } from './grouped.ts'
 import type { History, Operation, OperationOf } from '../history/history.ts'
 
@@ -26,9 +27,13 @@ export class Visits {
   /** Those at whose end another one of the same browser was under way. */
   readonly #overlapped = new Set<number>()
   readonly #staleness: number
+  /** Of each browser, in the order in which they began, without those that came with old cookies. */
+  readonly #byBrowser: ReadonlyMap<string, readonly Operation[]>
+  readonly #excuses: Excuses
 
-  constructor({ operations, run }: History) {
+  constructor({ operations, run }: History, excuses: Excuses) {
     this.#staleness = run.promises.staleness
+    this.#excuses = excuses
     const byVisit = grouped(
       operations.filter(({ kind }) => kind !== 'replay'),
       ({ visit }) => visit,
@@ -38,11 +43,11 @@ export class Visits {
     const ends = operations.filter((operation) => operation.kind === 'sign-out')
     for (const end of ends) this.#noteEnd(end)
     this.#bySomebody = new Set(ends.filter((end) => this.#isBySomebody(end)).map(({ id }) => id))
-    const byBrowser = grouped(
+    this.#byBrowser = grouped(
       operations.filter(({ kind }) => kind !== 'replay'),
       ({ browser }) => browser,
     )
-    for (const own of byBrowser.values()) this.#noteOverlaps(own)
+    for (const own of this.#byBrowser.values()) this.#noteOverlaps(own)
   }
 
   named(name: string): Visit | undefined {
@@ -57,10 +62,27 @@ export class Visits {
     return this.#overlapped.has(id) ? ended + this.#staleness : ended
   }
 
+  /**
+   * Since when the store has to have what it takes to keep this change. An id that the store has forgotten is the browser's
+   * until the next sign-in: answers name no session then, and what is changed is dropped.
+   */
+  dependsSince({ browser, seen, began }: Operation): number {
+    if (seen?.handle !== null) return began
+    const before = (this.#byBrowser.get(browser) ?? []).findLast(
+      (one) => one.began < began && typeof one.seen?.handle === 'string',
+    )
+    return before?.began ?? began
+  }
+
   /** Whether the answer shows this visit's session. */
   isShown({ user, name }: Visit, operation: Operation): boolean {
     const { seen } = operation
     return seen?.owner === name && seen.user === (user ?? null)
+  }
+
+  /** The latest answer before this operation that shows the visit's session: by then no store had forgotten it. */
+  lastShown(visit: Visit, { began }: Operation): Operation | undefined {
+    return visit.operations.findLast((operation) => operation.ended < began && this.isShown(visit, operation))
   }
 
   /** The acknowledged ends, begun before `until`, after which nobody may be served as this visit. */
@@ -74,7 +96,8 @@ export class Visits {
     const mayCount = (end: Operation): boolean => end.outcome !== 'refused' && end.began < ended && end.id !== id
     if ((this.#ends.get(name) ?? []).some(mayCount)) return true
     const since = signIn?.began ?? 0
-    const reaches = (end: Operation): boolean => end.outcome !== 'acknowledged' || end.ended > since
+    const reaches = (end: Operation): boolean =>
+      (end.outcome === 'acknowledged' ? end.ended : this.#excuses.settledAfter(end)) > since
     return (this.#everywhere.get(user ?? '') ?? []).some((end) => mayCount(end) && reaches(end))
   }
 

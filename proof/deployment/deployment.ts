@@ -14,6 +14,8 @@ export interface DeploymentOptions {
   readonly store: StoreName
   readonly target: Target
   readonly durability: 'primary' | 'replicated'
+  /** Whether each server of a Sentinels' topology or a cluster is in a network namespace of its own. */
+  readonly namespaces?: boolean | undefined
   readonly promises: Promises
   /** Told of what servers report. */
   readonly listener: Listener
@@ -56,7 +58,10 @@ export async function deploy(options: DeploymentOptions): Promise<Deployed> {
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    const redis = options.store === 'lmdb' ? undefined : await deployRedis(formOf(options.store))
+    const redis =
+      options.store === 'lmdb'
+        ? undefined
+        : await deployRedis(formOf(options.store), options.namespaces === true ? 'namespaces' : 'gates')
     if (redis !== undefined) closers.push(() => redis.stop())
     const to = redis?.form === 'single' ? redis.link.port : undefined
     const lines = to === undefined ? [] : await Promise.all(NAMES.map(() => startLink({ to })))

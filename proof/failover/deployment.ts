@@ -21,10 +21,11 @@ export type Deployment =
 /** A key of which one node of a cluster is the primary: the one that faults are made on. */
 export const VICTIM = 'hf:victim'
 
-/** Starts it; servers keep nothing on disk. */
-export async function deploy(form: Form): Promise<Deployment> {
+/** Starts it; servers keep nothing on disk. Where there are several, gates break the lines between them, or the kernel. */
+export async function deploy(form: Form, by: 'gates' | 'namespaces' = 'gates'): Promise<Deployment> {
   if (form === 'single') return deploySingle()
-  const redis = form === 'sentinel' ? await startSentinels({ links: true }) : await startCluster({ links: true })
+  const links = by === 'gates' ? true : by
+  const redis = form === 'sentinel' ? await startSentinels({ links }) : await startCluster({ links })
   return { form, url: redis.url, redis, stop: () => redis.stop() } as Deployment
 }
 

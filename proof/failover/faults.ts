@@ -71,7 +71,7 @@ export const FAULTS: readonly Fault[] = [
   }),
   single({
     name: 'out of memory (noeviction)',
-    sort: 'outage',
+    sort: 'unwritable',
     seconds: 6,
     begin: async ({ server }) => {
       await server.cli('config', 'set', 'maxmemory', '1')

@@ -14,7 +14,7 @@ const run = promisify(execFile)
 export const FILE_FAULTS: readonly Fault[] = [
   {
     name: 'disk full',
-    sort: 'outage',
+    sort: 'unwritable',
     stores: ['lmdb'],
     seconds: 4,
     begin: async (deployed) => {

@@ -5,15 +5,19 @@ import { lmdbStore } from 'holdfast/lmdb'
 import { record } from '../../test/programs/lmdb-records.ts'
 
 const [path = ''] = process.argv.slice(2)
-/** Bytes, and how many at once: room that is too little for large records, or for many, may do for a small one. */
+/**
+ * Bytes, and how many at once: room that is too little for large records, or for many, may do for a small one. Large ones
+ * need pages in a row; one of 3000 bytes takes a page alone, so that a file whose free pages lie scattered is soon full.
+ */
 const ROUNDS = [
   { size: 20_000, atOnce: 10 },
+  { size: 3_000, atOnce: 10 },
   { size: 200, atOnce: 10 },
   { size: 200, atOnce: 1 },
 ] as const
 /** Milliseconds. */
 const LIFETIME = 600_000
-const MOST = 10_000
+const MOST = 100_000
 
 const store = lmdbStore({ path })
 await store.open()

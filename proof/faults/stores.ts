@@ -70,6 +70,22 @@ export const STORE_FAULTS: readonly Fault[] = [
       return () => line?.restore()
     },
   },
+  {
+    name: 'lines to Redis that lose 5 of 100 packets',
+    // Three in a row are later than the deadline.
+    sort: 'outage',
+    stores: ['redis'],
+    seconds: 6,
+    begin: async ({ lines }, random) => {
+      for (const line of lines) {
+        const chance = random.fork()
+        line.lose(0.05, () => chance.next())
+      }
+      return () => {
+        for (const line of lines) line.restore()
+      }
+    },
+  },
   ...(['sentinel', 'cluster'] as const).map((form) =>
     ofRedis({
       form,

@@ -25,6 +25,8 @@ export interface Run {
   readonly mutant?: string
   readonly store: StoreName
   readonly durability: 'primary' | 'replicated'
+  /** Whether the kernel broke the lines between the servers of Redis: each was in a network namespace of its own. */
+  readonly namespaces?: boolean | undefined
   readonly seed: number
   /** How long the visitors came. */
   readonly seconds: number
@@ -131,11 +133,11 @@ export interface FaultMark {
 
 /**
  * What a fault is to the visitors, which says what is excused. `kill`: requests that were under way when it began break, and
- * no others. `server`: requests break while it lasts. `outage`: the store cannot be
- * asked for a while. `failover`: the same, and a change that no replica had may be lost. `forgets`: the store lost what it
- * acknowledged. `none`: nothing is excused.
+ * no others. `server`: requests break while it lasts. `outage`: the store cannot be asked for a while. `unwritable`: it takes
+ * no changes, and what only reads goes on. `failover`: it cannot be asked, and a change that no replica had may be lost.
+ * `forgets`: the store lost what it acknowledged. `none`: nothing is excused.
  */
-export type FaultSort = 'kill' | 'server' | 'outage' | 'failover' | 'forgets' | 'none'
+export type FaultSort = 'kill' | 'server' | 'outage' | 'unwritable' | 'failover' | 'forgets' | 'none'
 
 export interface ReportedEvent {
   readonly at: number

@@ -43,7 +43,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['lost-update', 'going-back'],
     shows: { store: 'redis', faults: [] },
-    simulated: ['lost-update', 'going-back', 'own-write-unseen'],
+    simulated: ['lost-update', 'going-back', 'own-write-unseen', 'logged-out'],
     test: { project: 'unit', file: 'test/core/session.test.ts', title: 'keeps parallel changes under one object' },
   },
   {
@@ -234,7 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtAs: ['logged-out'],
     shows: { store: 'redis', faults: ['Redis half-open connection'] },
-    simulated: ['logged-out'],
+    simulated: ['logged-out', 'lost-update'],
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'of any kind is no reason to wait longer' },
   },
   {
@@ -253,6 +253,38 @@ export const MUTANTS: readonly Mutant[] = [
     shows: { store: 'redis', faults: ['Redis stopped (SIGSTOP), then continued'] },
     simulated: ['late-answer'],
     test: { project: 'unit', file: 'test/core/commits.test.ts', title: 'at a write costs one deadline' },
+  },
+  {
+    name: 'renewal-demanded',
+    invariant: 'I6',
+    about: 'fails a request because the renewal fails that was due',
+    replaces: [{ file: 'src/core/session-work.ts', text: 'if (!isPassing(error)) throw error', by: 'throw error' }],
+    caughtAs: ['undue-error'],
+    shows: { store: 'lmdb', faults: ['disk full'] },
+    test: { project: 'unit', file: 'test/core/outage.test.ts', title: 'does not fail a page that stores nothing' },
+  },
+  {
+    name: 'part-denied',
+    invariant: 'I2',
+    about: 'says of a request that nothing was written, where only its last change was not',
+    replaces: [{ file: 'src/core/session-work.ts', text: 'if (!this.#stored || !(error', by: 'if (!(error' }],
+    caughtAs: [],
+    test: { project: 'unit', file: 'test/core/outage.test.ts', title: 'are not told as if nothing had been written' },
+  },
+  {
+    name: 'queue-trusted',
+    invariant: 'I7',
+    about: 'shows who waited behind a write, and has none to make, what that write left, whatever was seen before',
+    replaces: [
+      {
+        file: 'src/core/commits.ts',
+        text: "if (!told && made.some(({ waiting }) => !sameRecord(waiting.known, base))) return 'doubtful'",
+        by: '',
+      },
+    ],
+    caughtAs: [],
+    simulated: ['own-write-unseen', 'going-back'],
+    test: { project: 'unit', file: 'test/core/commits.test.ts', title: 'is shown nothing older than it has seen' },
   },
   {
     name: 'floor-off',
@@ -323,7 +355,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     caughtAs: [],
-    simulated: ['alive-after-end', 'alive-after-revocation'],
+    simulated: ['alive-after-end', 'alive-after-revocation', 'lost-update'],
     test: { project: 'unit', file: 'test/core/near-cache.test.ts', title: 'no longer than its bound' },
   },
   {

@@ -1,10 +1,12 @@
 /** A mutant as a scenario: visitors come to servers that have it, while its faults are made. */
 import type { Fault } from '../faults/fault.ts'
+import { FILE_FAULTS } from '../faults/files.ts'
 import { SERVER_FAULTS } from '../faults/servers.ts'
 import { STORE_FAULTS } from '../faults/stores.ts'
 import { inTurn, lengthOf, type Scenario } from '../scenario/scenarios.ts'
 import type { Circumstances, Mutant } from './mutant.ts'
 
+const ALL: readonly Fault[] = [...SERVER_FAULTS, ...STORE_FAULTS, ...FILE_FAULTS]
 /** At least. */
 const SECONDS = 12
 
@@ -21,7 +23,7 @@ export function secondsOf(shows: Circumstances): number {
 /** Throws for a name that no fault of this store has. */
 function faultsOf({ faults, store }: Circumstances): readonly Fault[] {
   return faults.map((name) => {
-    const found = [...SERVER_FAULTS, ...STORE_FAULTS].find((one) => one.name === name && one.stores.includes(store))
+    const found = ALL.find((one) => one.name === name && one.stores.includes(store))
     if (found === undefined) throw new Error(`${store} has no fault '${name}'`)
     return found
   })

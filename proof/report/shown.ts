@@ -1,7 +1,7 @@
 /** What a report is made of. */
 import { unexcused } from '../checker/check.ts'
 import type { Violation } from '../checker/violations.ts'
-import type { History } from '../history/history.ts'
+import type { History, Run } from '../history/history.ts'
 
 /** One run of the programme, as the report shows it. */
 export interface Shown {
@@ -25,7 +25,12 @@ export interface Report {
 export function titleOf({ history: { run } }: Shown): string {
   const what = run.target === 'holdfast' ? '' : `${run.target}: `
   const changed = run.mutant === undefined ? '' : `mutant ${run.mutant}: `
-  return `${what}${changed}${run.scenario} on ${run.store}${run.durability === 'replicated' ? ', replicated' : ''}`
+  return [`${what}${changed}${run.scenario} on ${run.store}`, ...mannersOf(run)].join(', ')
+}
+
+/** In what a run differs from the usual, in words. */
+export function mannersOf({ durability, namespaces }: Pick<Run, 'durability' | 'namespaces'>): string[] {
+  return [...(durability === 'replicated' ? [durability] : []), ...(namespaces === true ? ['in namespaces'] : [])]
 }
 
 /** Whether it came out as it has to. */

@@ -13,6 +13,7 @@ export interface Planned {
   readonly store: StoreName
   readonly target: Target
   readonly durability: 'primary' | 'replicated'
+  readonly namespaces?: boolean
   readonly seconds: number
   /** What is taken out of the servers. */
   readonly mutant?: Mutant
@@ -27,6 +28,8 @@ export interface Options {
 }
 
 const STORES: readonly StoreName[] = ['lmdb', 'redis', 'sentinel', 'cluster']
+/** Between whose servers lines can be broken. */
+const OF_SEVERAL: readonly StoreName[] = ['sentinel', 'cluster']
 const TARGETS: readonly Target[] = ['holdfast', 'express-session', '@fastify/session']
 const SECONDS = 30
 const VISITORS = 40
@@ -42,7 +45,7 @@ const QUICK: readonly (readonly [scenario: string, store: StoreName, seconds: nu
 const QUICK_MUTANTS = ['version-ignored', 'previous-kept'] as const
 const QUICK_SECONDS = 6
 /** Options that say what is run: `--quick` says it itself. */
-const OF_ITS_OWN = ['store', 'target', 'seconds', 'replicated', 'mutant'] as const
+const OF_ITS_OWN = ['store', 'target', 'seconds', 'replicated', 'namespaces', 'mutant'] as const
 
 /** Throws an `Error` for people. */
 export function readOptions(args: readonly string[], seedOfDay: number): Options | 'help' {
@@ -56,6 +59,7 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
       visitors: { type: 'string', default: String(VISITORS) },
       seed: { type: 'string', default: String(seedOfDay) },
       replicated: { type: 'boolean', default: false },
+      namespaces: { type: 'boolean', default: false },
       mutant: { type: 'string', multiple: true },
       mutants: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
@@ -76,7 +80,7 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
     }
   }
   if (values.mutants || values.mutant !== undefined) {
-    if (positionals.length > 0 || values.store !== undefined || values.replicated)
+    if (positionals.length > 0 || values.store !== undefined || values.replicated || values.namespaces)
       throw new Error('A mutant has a scenario and a store of its own: name none.')
     const mutants = values.mutant?.map(mutantNamed) ?? MUTANTS.filter(({ shows }) => shows !== undefined)
     const seconds = values.seconds === undefined ? undefined : numberOf('seconds', values.seconds)
@@ -85,11 +89,13 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
   const target = oneOf('target', values.target, TARGETS)
   const scenarios =
     positionals.length === 0 ? SCENARIOS.filter(({ byName }) => byName !== true) : positionals.map(scenarioNamed)
-  const stores = (values.store ?? (target === 'holdfast' ? STORES : ['redis'])).map((name) =>
-    oneOf('store', name, STORES),
+  const stores = (values.store ?? (target !== 'holdfast' ? ['redis'] : values.namespaces ? OF_SEVERAL : STORES)).map(
+    (name) => oneOf('store', name, STORES),
   )
   if (target !== 'holdfast' && stores.some((store) => store !== 'redis'))
     throw new Error(`${target} is tried on Redis: leave out --store, or say --store redis.`)
+  if (values.namespaces && stores.some((store) => !OF_SEVERAL.includes(store)))
+    throw new Error(`Namespaces are for Redis of several servers: --store ${OF_SEVERAL.join(', ')}.`)
   const durability = values.replicated ? 'replicated' : 'primary'
   const runs = stores.flatMap((store) =>
     scenarios
@@ -97,7 +103,7 @@ export function readOptions(args: readonly string[], seedOfDay: number): Options
       .map((scenario) => {
         const seconds =
           values.seconds === undefined ? defaultSeconds(scenario, store) : numberOf('seconds', values.seconds)
-        return { scenario, store, target, durability, seconds } as const
+        return { scenario, store, target, durability, namespaces: values.namespaces, seconds } as const
       }),
   )
   return { ...general, runs }
@@ -160,6 +166,8 @@ Options
   --visitors N      how many there are: ${VISITORS} by default
   --seed N          what they do and what breaks when. By default another one each day
   --replicated      every change waits for a replica (durability: 'replicated')
+  --namespaces      each server of Redis in a network namespace of its own, so that the kernel loses what a fault
+                    cuts off, and nobody is told. For ${OF_SEVERAL.join(' and ')}; takes Linux, iproute2 and root
   --mutants         instead of scenarios: with a protection taken out of our own code, one after the other, which the
                     checker has to notice
   --mutant NAME     one of them; repeat it for several:

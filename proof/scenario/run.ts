@@ -18,6 +18,7 @@ export interface RunOptions {
   readonly store: StoreName
   readonly target: Target
   readonly durability: 'primary' | 'replicated'
+  readonly namespaces?: boolean | undefined
   readonly seed: number
   readonly seconds: number
   readonly visitors: number
@@ -52,12 +53,13 @@ const THINKS = 120
 const GOING_HOME_MOST = 60_000
 
 export async function run(options: RunOptions): Promise<Finished> {
-  const { store, target, durability, seed, seconds } = options
+  const { store, target, durability, namespaces, seed, seconds } = options
   const recorder = new Recorder()
   const deployed = await deploy({
     store,
     target,
     durability,
+    namespaces,
     promises: PROMISES,
     listener: (server, channel, detail) => recorder.event(server, channel, detail),
     ...(options.mutant !== undefined && { options: options.mutant.options }),
@@ -96,6 +98,7 @@ export async function run(options: RunOptions): Promise<Finished> {
       ...(options.mutant !== undefined && { mutant: options.mutant.name }),
       store,
       durability,
+      ...(namespaces === true && { namespaces }),
       seed,
       seconds,
       servers: deployed.servers.map(({ name }) => name),

@@ -9,7 +9,7 @@ export const CONFIGURATIONS = {
   usual: {
     idle: '30m',
     absolute: '12h',
-    renewal: '1h',
+    renewal: '3s',
     graceMore: 0,
     nearCache: true,
     sameSite: 'lax',

@@ -35,7 +35,7 @@ export interface Answered<K extends Kind> {
 export const SAFE: ReadonlySet<Kind> = new Set(['read', 'form', 'replay'])
 /** What these say is that it may have been done, or has been and can get lost. */
 const MAY_BE_DONE: ReadonlySet<string> = new Set(['ERR_COMMIT_UNKNOWN', 'ERR_UNCONFIRMED'])
-/** HAProxy's own answer when no server is there: nobody has seen the request. */
+/** HAProxy's own answer when no server is there, and the adapter's, which says so where something may have been done. */
 const NOBODY_THERE = 503
 
 export class Asking {
@@ -98,7 +98,7 @@ export class Asking {
 export function isRefusal(kind: Kind, status: number, { server, code = '', applied }: Said): boolean {
   if (SAFE.has(kind)) return true
   if (MAY_BE_DONE.has(code)) return false
-  if (server === undefined) return status < 500 || status === NOBODY_THERE
+  if (server === undefined) return status < 500 || (status === NOBODY_THERE && applied !== 'unknown')
   // Of a sign-in part may have been done; of an end too, in this browser at least.
   if (kind === 'sign-in' || kind === 'sign-out') return false
   return status < 500 || applied === 'no'

@@ -97,6 +97,30 @@ describe('changes', () => {
     expect(found(story)).toEqual(['lost-update (excused)'])
   })
 
+  it('of who goes on with an id that the store has forgotten are excused, and of nobody else', () => {
+    const story = (handle: string | null): Story => {
+      const told = new Story().broken({ sort: 'forgets', ended: 200 })
+      told.tell('add', { item: 'v1.0' }, { seen: { cart: ['v1.0'] } })
+      told.tell('add', { item: 'v1.1' }, { visit: 'v1-2', began: 20_000, seen: { handle, cart: ['v1.1'] } })
+      told.tell('read', {}, { visit: 'v1-2', seen: { handle } })
+      return told
+    }
+    expect(found(story(null))).toEqual(['lost-update (excused)', 'going-back (excused)'])
+    expect(found(story('another'))).toEqual(['lost-update', 'going-back'])
+  })
+
+  it('that were counted after a store forgot are not excused by it', () => {
+    const story = new Story().broken({ sort: 'forgets', began: 100, ended: 200 })
+    story.tell('count', {}, { seen: { count: 1 } })
+    story.tell('count', {}, { began: 10_000, seen: { count: 1 } })
+    story.tell('count', {}, { seen: { count: 2 } })
+    story.tell('read', {}, { seen: { count: 2 } })
+    expect(found(story)).toEqual(['lost-update (excused)'])
+    story.tell('count', {}, { seen: { count: 2 } })
+    story.tell('read', {}, { seen: { count: 2 } })
+    expect(found(story)).toEqual(['lost-update'])
+  })
+
   it('are not counted twice', () => {
     const story = new Story()
     story.tell('count', {}, { seen: { count: 2 } })
@@ -189,6 +213,46 @@ describe('ends', () => {
     expect(found(story({ durable: true }))).toEqual(['alive-after-end'])
   })
 
+  it('that one of two replicas has are excused where the server is away that would make them again', () => {
+    const story = (durability: 'primary' | 'replicated'): Story => {
+      const told = new Story({ store: 'sentinel', durability }).broken({ sort: 'failover' })
+      told.signIn()
+      told.tell('sign-out', { user: 'ada', everywhere: false }, { ...V2, durable: true, seen: { owner: null } })
+      told.tell('replay', { of: 1, because: 'ended' }, ada({}, { began: 1_500 }))
+      return told
+    }
+    expect(found(story('primary'))).toEqual(['alive-after-end'])
+    expect(found(story('primary').broken({ sort: 'kill' }))).toEqual(['alive-after-end (excused)'])
+    expect(found(story('replicated').broken({ sort: 'kill' }))).toEqual(['alive-after-end'])
+  })
+
+  it('everywhere of which nobody knows are no excuse for what began when all had long been whole', () => {
+    const story = new Story().broken({ sort: 'outage', began: 0, ended: 2_000 })
+    story.signIn('v2-2')
+    story.tell(
+      'sign-out',
+      { user: 'ada', everywhere: true },
+      { visit: 'v2-2', outcome: 'unknown', status: 0, seen: undefined },
+    )
+    story.wait(1_000).signIn()
+    story.tell('read', {}, { ...V2, seen: { owner: null } })
+    expect(found(story)).toEqual([])
+    story.wait(20_000).signIn('v1-3')
+    story.tell('read', {}, { visit: 'v1-3', seen: { owner: null } })
+    expect(found(story)).toEqual(['logged-out'])
+  })
+
+  it('that were forgotten do not hide one that was not', () => {
+    const story = new Story().broken({ sort: 'failover', began: 30, ended: 100 })
+    story.signIn()
+    story.tell('sign-out', { user: 'ada', everywhere: false }, { ...V2, seen: { owner: null } })
+    story.tell('replay', { of: 1, because: 'ended' }, ada({}, { began: 1_500 }))
+    expect(found(story)).toEqual(['alive-after-end (excused)'])
+    story.tell('sign-out', { user: 'ada', everywhere: false }, { ...V2, began: 9_000, seen: { owner: null } })
+    story.tell('replay', { of: 3, because: 'ended' }, ada({}, { began: 12_000 }))
+    expect(found(story)).toEqual(['alive-after-end'])
+  })
+
   it('drop a change that meets them, though its answer shows it', () => {
     const story = new Story()
     story.signIn()
@@ -207,6 +271,14 @@ describe('ends', () => {
     const emptied = new Story().broken({ sort: 'forgets' })
     emptied.operations.push(...story.operations)
     expect(found(emptied)).toEqual(['logged-out (excused)'])
+  })
+
+  it('by a store that forgot excuse nothing once the session was served after it', () => {
+    const story = new Story().broken({ sort: 'forgets', began: 100, ended: 200 })
+    story.signIn()
+    story.tell('read', {}, ada({}, { began: 10_000 }))
+    story.tell('read', {}, { ...V2, seen: { owner: null } })
+    expect(found(story)).toEqual(['logged-out'])
   })
 })
 
@@ -239,6 +311,18 @@ describe('identities', () => {
     guest.tell('read', {}, { seen: { handle: 'one' } })
     guest.tell('read', {}, { visit: 'v1-2', seen: { handle: 'one' } })
     expect(found(guest)).toEqual([])
+  })
+
+  it('do not share a session with another browser where a store that forgot has given it to one twice', () => {
+    const story = new Story().broken({ sort: 'forgets', began: 40, ended: 50 })
+    story.signIn()
+    story.tell('read', {}, ada({ handle: 'one' }))
+    story.signIn('v1-3')
+    story.tell('read', {}, { visit: 'v1-3', seen: { user: 'ada', handle: 'one' } })
+    expect(found(story)).toEqual(['shared-session (excused)'])
+    story.signIn('v2-2')
+    story.tell('read', {}, { visit: 'v2-2', seen: { user: 'ada', handle: 'one' } })
+    expect(found(story)).toEqual(['shared-session (excused)', 'shared-session'])
   })
 
   it('of before a sign-in reach nothing', () => {
@@ -315,7 +399,34 @@ describe('duplicates of an end', () => {
   })
 })
 
+describe('an end that nobody has an answer to', () => {
+  it('is excused by what a store forgets until it must have happened, and by nothing later', () => {
+    const story = (began: number): Story => {
+      const told = new Story()
+        .broken({ sort: 'outage', began: 0, ended: 100 })
+        .broken({ sort: 'forgets', began, ended: began + 100 })
+      told.tell('finish', { cycle: 'c' }, { outcome: 'unknown', status: 0, seen: undefined })
+      told.effects.push(...['A', 'B'].map((server) => ({ cycle: 'c', idempotencyKey: 'k', server })))
+      return told
+    }
+    expect(found(story(3_000))).toEqual(['effect-twice (excused)'])
+    expect(found(story(30_000))).toEqual(['effect-twice'])
+  })
+})
+
 describe('forms', () => {
+  it('are not excused by what a store forgot before the session was served again', () => {
+    const story = new Story().broken({ sort: 'forgets', began: 100, ended: 200 })
+    story.signIn()
+    story.tell('form', {}, ada({}, { began: 10_000 }))
+    story.tell('submit', { form: 'genuine' }, ada({}, { outcome: 'refused', status: 403 }))
+    expect(found(story)).toEqual(['form-refused'])
+    const early = new Story().broken({ sort: 'forgets', began: 100, ended: 200 })
+    early.signIn()
+    early.tell('submit', { form: 'genuine' }, ada({}, { began: 250, outcome: 'refused', status: 403 }))
+    expect(found(early)).toEqual(['form-refused (excused)'])
+  })
+
   it('that were given are taken as long as the visit lasts', () => {
     const story = new Story()
     story.signIn()
@@ -346,6 +457,25 @@ describe('answers', () => {
     expect(found(story)).toEqual([])
     story.tell('read', {}, { began: 20_000, outcome: 'refused', status: 0, seen: undefined })
     expect(found(story)).toEqual(['undue-error'])
+  })
+
+  it('go on for who only reads, while the store takes no changes', () => {
+    const story = new Story().broken({ sort: 'unwritable' })
+    story.tell('add', { item: 'v1.0' }, { outcome: 'refused', status: 503, seen: undefined })
+    expect(found(story)).toEqual([])
+    story.tell('read', {}, { outcome: 'refused', status: 503, seen: undefined })
+    expect(found(story)).toEqual(['undue-error'])
+  })
+
+  it('that say that the request was wrong are excused by nothing but a session that is over', () => {
+    const story = (sort: 'outage' | 'forgets'): Story => {
+      const told = new Story().broken({ sort })
+      told.signIn()
+      told.tell('count', {}, { ...V2, outcome: 'refused', status: 401, code: 'ERR_SESSION_ENDED', seen: undefined })
+      return told
+    }
+    expect(found(story('outage'))).toEqual(['undue-error'])
+    expect(found(story('forgets'))).toEqual([])
   })
 
   it('come in time, with a store that is away too', () => {

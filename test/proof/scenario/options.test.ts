@@ -48,6 +48,15 @@ describe('npm run proof', () => {
     expect([readOptions([], 3), readOptions([], 4)]).toMatchObject([{ seed: 3 }, { seed: 4 }])
   })
 
+  it('breaks lines by namespaces where there are several servers of Redis', () => {
+    const options = read('chaos', '--namespaces')
+    expect(titles(options)).toEqual(['chaos/sentinel', 'chaos/cluster'])
+    expect(options.runs.map(({ namespaces }) => namespaces)).toEqual([true, true])
+    expect(read('chaos').runs.map(({ namespaces }) => namespaces)).toEqual(Array.from({ length: 4 }, () => false))
+    expect(() => read('chaos', '--namespaces', '--store', 'lmdb')).toThrow('sentinel, cluster')
+    expect(() => read('--quick', '--namespaces')).toThrow('--quick has its own')
+  })
+
   it('tries controls on Redis', () => {
     expect(titles(read('calm', '--target', 'express-session'))).toEqual(['calm/redis'])
     expect(() => read('--target', 'express-session', '--store', 'lmdb')).toThrow('on Redis')

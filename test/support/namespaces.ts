@@ -26,7 +26,8 @@ export function neighbourhood(links: Links): Surroundings {
 export function whyNoNamespaces(): string | undefined {
   const tried = new Namespaces()
   try {
-    tried.add()
+    const one = tried.add()
+    if (!packetsPass) see(one.inside, tried.add().host)
     return undefined
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
@@ -49,6 +50,10 @@ const PARTS = 512
 /** What is named so was made here, by the process of that number. */
 const OURS = /\bhf(\d+)[a-z]\d*\b/g
 let made = 0
+/** Nothing listens there (RFC 863 has it for what is thrown away). */
+const CLOSED_PORT = 9
+/** Whether what one namespace sends was seen to reach another: a machine's firewall may be in between. */
+let packetsPass = false
 
 export class Namespaces implements Surroundings {
   readonly #bridge = `hf${process.pid}${String.fromCharCode(97 + (made++ % 26))}`
@@ -61,6 +66,8 @@ export class Namespaces implements Surroundings {
   #net = ''
 
   async settle(ports: readonly number[], optionsAt: (place: Place) => RedisServerOptions): Promise<Member> {
+    const why = packetsPass ? undefined : whyNoNamespaces()
+    if (why !== undefined) throw new Error(why)
     const { inside, host, device } = this.add()
     const server = await startRedisServer(
       optionsAt({
@@ -156,6 +163,18 @@ export class Namespaces implements Surroundings {
     if (found === undefined) throw new Error('this server is not of this topology')
     return found
   }
+}
+
+/** Throws where what is sent from there does not reach this host: a host that is reached refuses the connection. */
+function see(inside: string, host: string): void {
+  const program = `require('node:net').connect(${CLOSED_PORT}, '${host}').setTimeout(2000, () => process.exit()).on('error', ({ code }) => { console.log(code); process.exit() })`
+  const within = ['netns', 'exec', inside, process.execPath, '-e', program]
+  const said = execFileSync('ip', within, { encoding: 'utf8' }).trim()
+  if (said !== 'ECONNREFUSED')
+    throw new Error(
+      `network namespaces cannot be had here: what one sends does not reach another (${said || 'no answer in 2 s'}); look whether a firewall filters bridges (sysctl net.bridge.bridge-nf-call-iptables)`,
+    )
+  packetsPass = true
 }
 
 /** Takes away what was made here and is meant. What stands in a namespace goes with it, once its processes are gone. */

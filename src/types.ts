@@ -333,7 +333,7 @@ export interface SessionsStats {
   readonly unconfirmed: number
   /** Requests that were served a copy while the store failed. */
   readonly stale: number
-  /** How often the store was found to have lost what it acknowledged: it had an older version of a session than a browser was shown. */
+  /** How often the store was found to have lost what it acknowledged: it had an older version of a session than a browser was shown, or than the id of one is of. */
   readonly lostWrites: number
   /** `undefined` where there is no near cache. */
   readonly nearCache: NearCacheStats | undefined

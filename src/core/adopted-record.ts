@@ -21,7 +21,7 @@ export function idsOf({ keyring, clock }: Services, { selector, source, visit }:
   const parts = [source.kind, source.cookieName, visit.id].map((part) => Buffer.from(part))
   return keyring.all.map(({ keys }) => {
     const verifier = mac(keys.adoption, parts, VERIFIER_BYTES) as Verifier
-    return { selector, verifier, hash: hashVerifier(verifier), mintedAt: clock.now() }
+    return { rank: 'visit', selector, verifier, hash: hashVerifier(verifier), mintedAt: clock.now() }
   })
 }
 

@@ -24,6 +24,8 @@ const VALUE = /^[A-Za-z0-9_-]{76}$/
 
 /** An id that this deployment minted, with the hash of its verifier. */
 export interface GenuineId extends Id {
+  /** Of the cookie that brought it, or will. */
+  readonly rank: Rank
   readonly hash: Buffer
   /** The record that it led to last, where the store answers the very same object again for as long as that is the same. */
   stored?: Stored | undefined
@@ -55,6 +57,7 @@ export function openId(keyring: Keyring, rank: Rank, value: string): Opened {
   const [, , selector, verifier] = fieldsOf(body)
   return {
     id: {
+      rank,
       selector: (selector as Buffer).toString('base64url') as Selector,
       verifier: verifier as Verifier,
       hash: hashVerifier(verifier as Verifier),

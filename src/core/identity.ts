@@ -57,7 +57,7 @@ export class Identity {
     const id = presented.visitor
     this.#visitor = id === undefined ? undefined : { id, known: true }
     this.detached = presented.unknownKey
-    this.#shown = services.lostWrites === undefined ? undefined : new Shown(presented.floors)
+    this.#shown = services.store.mayLose ? new Shown(presented.floors) : undefined
   }
 
   get handle(): string | undefined {
@@ -150,16 +150,16 @@ export class Identity {
     const held = this.holding?.id ?? this.visitor().id
     const known = this.holding !== undefined || (this.#visitor?.known ?? false)
     const verifier = fresh ?? validVerifier(this.#services.keyring, record, held)
+    const rank: Rank = record.userId === undefined ? 'gid' : 'sid'
     const id =
       verifier === undefined
         ? held
-        : { selector: held.selector, verifier, hash: hashVerifier(verifier), mintedAt: record.idMintedAt }
+        : { rank, selector: held.selector, verifier, hash: hashVerifier(verifier), mintedAt: record.idMintedAt }
     this.holding = { id, record, bytes }
     this.owner = record.userId
     this.status = 'live'
     this.detached = false
-    if (verifier !== undefined && !(known && verifier.equals(held.verifier)))
-      this.#issue = { rank: record.userId === undefined ? 'gid' : 'sid', id }
+    if (verifier !== undefined && !(known && verifier.equals(held.verifier))) this.#issue = { rank, id }
   }
 
   /** Takes note of a newer state of the same session. */
@@ -167,7 +167,8 @@ export class Identity {
     if (this.holding !== undefined) {
       const { id, record: known } = this.holding
       const shown = this.#shown?.read(id.selector, record)
-      if (shown !== undefined) this.#services.lostWrites?.noticed(id.selector, known.epoch, shown, record.counter)
+      if (shown !== undefined)
+        this.#services.lostWrites.noticed(id.selector, known.epoch, { shown, found: record.counter })
       this.holding = { id, record, bytes }
     }
     if (this.status === 'stale') this.status = 'live'
@@ -281,7 +282,7 @@ export class Identity {
   #mint(): GenuineId {
     const { selectors, random, clock } = this.#services
     const verifier = freshVerifier(random)
-    return { selector: selectors.mint(), verifier, hash: hashVerifier(verifier), mintedAt: clock.now() }
+    return { rank: 'visit', selector: selectors.mint(), verifier, hash: hashVerifier(verifier), mintedAt: clock.now() }
   }
 }
 

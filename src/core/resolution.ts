@@ -12,7 +12,7 @@ import type { Presented } from './presented.ts'
 import type { Services } from './services.ts'
 import { handleOf } from './session-id.ts'
 import type { Awaitable, RecordBytes, Selector } from './store.ts'
-import { standingOf } from './succession.ts'
+import { comesAfter, standingOf } from './succession.ts'
 
 /** A live session that the request may use. */
 export interface Live {
@@ -32,8 +32,8 @@ export interface Live {
 }
 
 /**
- * No live session. `over`: the session is gone, and a new one may begin. `detached`: an id that another has
- * superseded, or that cannot be judged here; nothing may be stored under it, nor any cookie changed for it.
+ * No live session. `over`: the session is gone, or the store has lost it, and a new one may begin. `detached`: an id that
+ * another has superseded, or that cannot be judged here; nothing may be stored under it, nor any cookie changed for it.
  */
 export type Resolution = Live | { readonly what: 'over' | 'detached'; readonly dead: readonly Selector[] }
 
@@ -61,8 +61,8 @@ export class DeadIds {
   }
 }
 
-/** What an id leads to. */
-type Judged = Live | 'over' | 'detached' | 'stolen'
+/** What an id leads to. `lost`: the store is back in a state from before the id. */
+type Judged = Live | 'over' | 'detached' | 'stolen' | 'lost'
 
 /** What is known of one id already. */
 interface Known {
@@ -122,8 +122,8 @@ function conclude(
   id: GenuineId,
   standing: Standing,
 ): Awaitable<Resolution> {
-  noticeLoss(services, presented, id.selector, standing)
   const found = judge(services, id, standing)
+  noticeLoss(services, presented, id, standing, found === 'lost')
   if (typeof found !== 'string') return found
   services.copies?.forget(id.selector)
   return resolveEach(services, presented, dead, true, { selector: id.selector, found, standing })
@@ -146,6 +146,8 @@ async function resolveEach(
   known?: Known,
 ): Promise<Resolution> {
   const gone: Selector[] = []
+  // A lower cookie may lead to what the store still has of the same visit; where it does not, it is from before.
+  const lost: Selector[] = []
   let detached = presented.unknownKey
   for (const rank of ['sid', 'gid'] as const) {
     const live: Live[] = []
@@ -155,12 +157,14 @@ async function resolveEach(
       const found = over ? 'over' : await judgeOrEnd(services, presented, id, known)
       if (found === 'over') dead.add(id.selector)
       if (found === 'over') gone.push(id.selector)
-      else if (found === 'detached') detached = true
+      else if (found === 'lost') lost.push(id.selector)
+      else if (found === 'detached') detached ||= !lost.includes(id.selector)
       else live.push(found)
     }
     const [first] = live
     // A cookie of this rank may be good on a server that has its secret: what ranks below must not stand in for it.
-    if (first === undefined && presented.unknownRanks.includes(rank)) return { what: 'detached', dead: gone }
+    if (first === undefined && presented.unknownRanks.includes(rank))
+      return { what: 'detached', dead: [...gone, ...lost] }
     if (first === undefined) continue
     if (live.every((other) => other.id.selector === first.id.selector)) return first
     channels.ambiguous.publish({ handles: live.map(({ id, record }) => handleOf(id.selector, record.epoch)) })
@@ -168,9 +172,9 @@ async function resolveEach(
       { cookie: rank },
       'A browser brought two live sessions of different identity; neither was used.',
     )
-    return { what: 'detached', dead: gone }
+    return { what: 'detached', dead: [...gone, ...lost] }
   }
-  return { what: detached ? 'detached' : 'over', dead: gone }
+  return { what: detached ? 'detached' : 'over', dead: [...gone, ...lost] }
 }
 
 /**
@@ -206,11 +210,11 @@ async function judgeOrEnd(
   presented: Presented,
   id: GenuineId,
   known: Known | undefined,
-): Promise<Live | 'over' | 'detached'> {
+): Promise<Exclude<Judged, 'stolen'>> {
   const seen = known?.selector === id.selector ? known : undefined
   const standing = seen?.standing ?? standingIn(await services.store.load(id.selector))
-  if (seen === undefined) noticeLoss(services, presented, id.selector, standing)
   const found = seen?.found ?? judge(services, id, standing)
+  if (seen === undefined) noticeLoss(services, presented, id, standing, found === 'lost')
   if (found !== 'stolen') return found
   if (!services.settings.endOnTheft || 'gone' in standing) return 'detached'
   return endStolen(services, id, standing.bytes)
@@ -288,7 +292,8 @@ function weigh(services: Services, id: GenuineId, standing: Standing): Judged {
   if (overBy(services, record, now) !== undefined) return 'over'
   const by = standingOf(record, id.hash, now)
   if (by === 'current' || by === 'previous') return new Living(id, standing, by)
-  return by === 'after-grace' ? 'stolen' : 'detached'
+  if (by === 'after-grace') return 'stolen'
+  return comesAfter(id, record) ? 'lost' : 'detached'
 }
 
 /** Why a live record is no session any more: its time is up, or everything of its time was revoked. */

@@ -40,8 +40,7 @@ export interface Services {
   /** Only where stale sessions are served. */
   readonly copies: Copies | undefined
   readonly counters: Counters
-  /** Only where the store may lose what it acknowledged. */
-  readonly lostWrites: LostWrites | undefined
+  readonly lostWrites: LostWrites
   /** Only where sessions of another library are adopted. */
   readonly adoption: Adoption | undefined
 }

@@ -168,7 +168,7 @@ export class Manager<Data extends object> implements Sessions<Data> {
       csrf,
       unconfirmed,
       stale,
-      lostWrites: lostWrites?.count ?? 0,
+      lostWrites: lostWrites.count,
       nearCache: near?.stats,
       ends: ends.stats,
       adoption: adoption === undefined ? undefined : { ...adoption.stats },
@@ -307,7 +307,7 @@ function makeServices({ settings, store: bare, random = pooledRandom(), ...parts
     ends,
     copies,
     counters,
-    lostWrites: store.mayLose ? new LostWrites(settings.log) : undefined,
+    lostWrites: new LostWrites(settings.log),
     adoption: undefined,
   }
   const adoption = settings.adopt.length > 0 ? new Adoption(services) : undefined

@@ -22,6 +22,14 @@ export function standingOf(record: LiveRecord, hash: Uint8Array, now: number): S
   return previousServes(record, now) ? 'previous' : 'after-grace'
 }
 
+/**
+ * Whether an id that the record does not know comes after it: the store has lost what made it the valid one. Of the ids of a
+ * visit none bears an earlier time than the one before it, and who was signed in is no guest again.
+ */
+export function comesAfter({ rank, mintedAt }: GenuineId, { userId, idMintedAt }: LiveRecord): boolean {
+  return (rank === 'sid' && userId === undefined) || mintedAt > Math.floor(idMintedAt / 1000) * 1000
+}
+
 /** The first record of a visit. An id that the browser already has is followed by its successor; one that it has not is valid itself. */
 export function firstRecord(
   lineal: Lineal,
@@ -47,7 +55,7 @@ export function firstRecord(
 /** The record with its id renewed; the same record where the id is too young for that, or the one before it still serves. */
 export function renewed(lineal: Lineal, record: LiveRecord, id: GenuineId, now: number): LiveRecord {
   if (!sameHash(id.hash, record.hash) || !mayRenew(record, lineal.settings.timers, now)) return record
-  return { ...record, ...succession(lineal, id), idMintedAt: wholeSeconds(record, now) }
+  return { ...record, ...succession(lineal, id), idMintedAt: mintingTime(record, now) }
 }
 
 function succession({ keyring, random }: Lineal, id: Id): Pick<LiveRecord, 'hash' | 'previous'> {
@@ -63,7 +71,7 @@ export function raised(record: LiveRecord, verifier: Verifier, now: number): Liv
     hash: hashVerifier(verifier),
     previous: undefined,
     epoch: record.epoch + 1,
-    idMintedAt: wholeSeconds(record, now),
+    idMintedAt: mintingTime(record, now),
   }
 }
 
@@ -80,6 +88,7 @@ export function validVerifier(keyring: Keyring, record: LiveRecord, id: GenuineI
   return findSuccessor(keyring, id, record.previous.nonce, record.hash)
 }
 
-function wholeSeconds(record: LiveRecord, now: number): number {
-  return record.createdAt + Math.max(0, Math.floor((now - record.createdAt) / 1000)) * 1000
+/** In whole seconds of the visit, and not before the id that it follows, though a clock be put back. */
+function mintingTime({ createdAt, idMintedAt }: LiveRecord, now: number): number {
+  return Math.max(idMintedAt, createdAt + Math.floor((now - createdAt) / 1000) * 1000)
 }

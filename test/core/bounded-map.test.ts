@@ -58,6 +58,7 @@ describe('what was made of a record', () => {
     selector: selectorOf('steady'),
     verifier: Buffer.alloc(16) as Verifier,
     hash: Buffer.alloc(16),
+    rank: 'gid' as const,
     mintedAt: 0,
   })
 

@@ -1,5 +1,5 @@
 /** Answers: that they come, in time, without errors, and from both servers. */
-import type { Operation, OperationOf } from '../history/history.ts'
+import { ENDED, type Operation, type OperationOf } from '../history/history.ts'
 import type { Case } from './check.ts'
 import { grouped } from './grouped.ts'
 import type { Violation } from './violations.ts'
@@ -12,7 +12,7 @@ const BUSY = 'ERR_CYCLE_BUSY'
 const IN_DOUBT = 'ERR_CYCLE_IN_DOUBT'
 
 export function answers(about: Case): Violation[] {
-  return [...errors(about), ...late(about), ...shares(about)]
+  return [...errors(about), ...deaths(about), ...late(about), ...shares(about)]
 }
 
 function errors({ history, visits, excuses }: Case): Violation[] {
@@ -43,6 +43,15 @@ function errors({ history, visits, excuses }: Case): Violation[] {
     if (isBlamed && isOver(operation)) return []
     const text = `${visit}: ${kind} was answered with ${status === 0 ? 'a broken connection' : status}${code === undefined ? '' : ` (${code})`}.`
     return [{ name: 'undue-error' as const, at: ended, text, visit, operations: [id] }]
+  })
+}
+
+/** No fault that is made here ends a server, but those that say so. */
+function deaths({ history }: Case): Violation[] {
+  return history.events.flatMap(({ at, server, channel, detail }) => {
+    if (channel !== ENDED) return []
+    const text = `Server ${server} ended by itself (${String(detail['signal'] ?? detail['code'])}).`
+    return [{ name: 'undue-error', at, text, operations: [] }]
   })
 }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 
 import { PROJECT } from '../peers.ts'
+import { ENDED } from '../history/history.ts'
 import type { FromSite, SiteSettings, ToSite } from '../site/settings.ts'
 
 /** Told of what a server reports. */
@@ -20,6 +21,8 @@ export class SiteProcess {
   readonly #options: readonly string[]
   #settings: SiteSettings
   #child: ChildProcess | undefined
+  /** The one that serves, and was not told to end. */
+  #serving: ChildProcess | undefined
 
   /** `options` are Node's. */
   constructor(settings: SiteSettings, listener: Listener, options: readonly string[]) {
@@ -91,6 +94,7 @@ export class SiteProcess {
     const child = this.#child
     if (child === undefined) return
     const gone = once(child, 'exit')
+    this.#serving = undefined
     child.kill('SIGCONT')
     act(child)
     await gone
@@ -109,9 +113,10 @@ export class SiteProcess {
     // One that was stopped (SIGSTOP) would not notice that its parent has gone.
     const lastResort = (): void => void child.kill('SIGKILL')
     process.once('exit', lastResort)
-    child.once('exit', () => {
+    child.once('exit', (code, signal) => {
       process.removeListener('exit', lastResort)
       if (this.#child === child) this.#child = undefined
+      if (this.#serving === child) this.#listener(this.name, ENDED, { code, signal })
     })
     child.on('message', (said: FromSite) => {
       if ('channel' in said) this.#listener(this.name, said.channel, said.detail)
@@ -128,6 +133,7 @@ export class SiteProcess {
       child.on('message', (said: FromSite) => {
         if (!('port' in said)) return
         clearTimeout(late)
+        this.#serving = child
         resolve()
       })
       child.once('exit', (code, signal) => {

@@ -24,7 +24,9 @@ export const FILE_FAULTS: readonly Fault[] = [
       // What room was left in the file is used up by another program on the same disk.
       await run('prlimit', [`--fsize=${most}`, process.execPath, FILLER, directoryOf(deployed)])
       return async () => {
-        for (const pid of limited) await limit(pid, 'unlimited')
+        // One may have ended, which is told as what it is.
+        const alive = new Set(deployed.servers.map(({ pid }) => pid))
+        for (const pid of limited) if (alive.has(pid)) await limit(pid, 'unlimited')
       }
     },
   },

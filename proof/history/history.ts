@@ -139,6 +139,9 @@ export interface FaultMark {
  */
 export type FaultSort = 'kill' | 'server' | 'outage' | 'unwritable' | 'failover' | 'forgets' | 'none'
 
+/** The channel of an event of ours: a server has ended whom nobody told to. */
+export const ENDED = 'proof:ended'
+
 export interface ReportedEvent {
   readonly at: number
   readonly server: string

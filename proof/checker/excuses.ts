@@ -19,11 +19,14 @@ type Span = Pick<Operation, 'began' | 'ended'>
 export class Excuses {
   readonly #faults: readonly FaultMark[]
   readonly #replicated: boolean
+  /** What was forgotten may be shown from near for so long, in milliseconds. */
+  readonly #staleness: number
   /** Whether what is confirmed is confirmed by all replicas. Of the two that Sentinels watch, the store asks one by itself. */
   readonly #byAll: boolean
 
   constructor({ faults, run }: History) {
     this.#faults = faults
+    this.#staleness = run.promises.staleness
     this.#replicated = run.durability === 'replicated'
     this.#byAll = this.#replicated || run.store !== 'sentinel'
   }
@@ -63,7 +66,9 @@ export class Excuses {
    */
   forgot(since: number, at: number, confirmed = this.#replicated): FaultMark | undefined {
     const forgetting = (sort: FaultSort): boolean => sort === 'forgets' || (sort === 'failover' && !confirmed)
-    return this.#faults.find(({ sort, began, ended }) => forgetting(sort) && ended + RECOVERY > since && began <= at)
+    return this.#faults.find(
+      ({ sort, began, ended }) => forgetting(sort) && ended + this.#staleness > since && began <= at,
+    )
   }
 
   /**

@@ -44,7 +44,7 @@ function shared({ history, excuses }: Case): Violation[] {
     if (own && (first.seen?.user === null || operation.seen?.user === null)) return []
     if (first.seen?.owner === owner || told.has(handle)) return []
     const text = `${handle} is the session of ${first.seen?.owner} and of ${owner}.`
-    const excusedBy = own ? excuses.forgot(first.ended, operation.ended) : undefined
+    const excusedBy = own ? excuses.forgot(first.began, operation.ended) : undefined
     const as = excusedBy === undefined ? handle : `${handle} excused`
     if (told.has(as)) return []
     told.add(as)

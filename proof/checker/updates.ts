@@ -43,15 +43,53 @@ export function updates(about: Case): Violation[] {
     })
     const unsure = changes.flatMap((one) => (one.kind === 'mark' && one.outcome === 'unknown' ? [one.asked.mark] : []))
     const looked = { visit, adopted, changes, shown, unsure: new Set(unsure) }
-    return [...unseen(about, looked), ...uncounted(about, looked), ...doubled(looked), ...goingBack(about, looked)]
+    return [
+      ...dropped(about, visit),
+      ...unseen(about, looked),
+      ...uncounted(about, looked),
+      ...doubled(looked),
+      ...goingBack(about, looked),
+    ]
   })
 }
 
 function changesOf({ operations, goesOn }: Visit): Change[] {
   const before = goesOn?.operations.filter(({ kind }) => kind === 'add') ?? []
-  return [...before, ...operations].filter((operation): operation is Change =>
-    ['add', 'count', 'mark'].includes(operation.kind),
+  return [...before, ...operations].filter(isChange)
+}
+
+function isChange(operation: Operation): operation is Change {
+  return operation.kind === 'add' || operation.kind === 'count' || operation.kind === 'mark'
+}
+
+/**
+ * What an answer says of itself: it was a success, and its request was without a session to store anything in. That is so for
+ * who meets an end, or a sign-in, of which the browser had not heard. That the store has forgotten something is no excuse,
+ * unless somebody came with an older cookie then, with which the forgotten session went on.
+ */
+function dropped({ visits, excuses }: Case, visit: Visit): Violation[] {
+  const [first] = visit.operations.filter(
+    (one) =>
+      isChange(one) &&
+      one.outcome === 'acknowledged' &&
+      one.seen?.handle === null &&
+      !visits.mayBeOver(visit, one) &&
+      !visits.mayBeSuperseded(one),
   )
+  if (first === undefined) return []
+  const text = `${visit.name}: ${first.kind} was acknowledged, and there was no session to keep it.`
+  const replay = visits.lastReplay(first)
+  const excusedBy = replay && excuses.forgot(visits.lastNamed(first)?.began ?? 0, replay.began)
+  return [
+    {
+      name: 'lost-update',
+      at: first.ended,
+      text,
+      visit: visit.name,
+      operations: [first.id],
+      ...(excusedBy !== undefined && { excusedBy }),
+    },
+  ]
 }
 
 /** Items and marks: each has a name of its own. */
@@ -66,7 +104,7 @@ function unseen({ visits, excuses }: Case, { visit, changes, shown, unsure }: Lo
     const forever = shown.slice(-1).some(isMissing)
     const what = change.kind === 'add' ? `item ${change.asked.item}` : `mark ${change.asked.mark}`
     const { id, began, ended } = missing.operation
-    const excusedBy = excuses.forgot(visits.dependsSince(change), ended)
+    const excusedBy = excuses.forgot(change.began, ended)
     return [
       {
         name: forever ? ('lost-update' as const) : ('own-write-unseen' as const),
@@ -166,7 +204,7 @@ function goingBack({ visits, excuses }: Case, { visit, shown, unsure }: Looked):
     if (older === undefined) continue
     const { id, began, ended } = later.operation
     // Others may be shown a change before replicas have confirmed it to its maker.
-    const excusedBy = excuses.forgot(visits.dependsSince(older), ended, false)
+    const excusedBy = excuses.forgot(older.began, ended, false)
     found.push({
       name: 'going-back',
       at: ended,

@@ -29,6 +29,7 @@ export class Visits {
   readonly #staleness: number
   /** Of each browser, in the order in which they began, without those that came with old cookies. */
   readonly #byBrowser: ReadonlyMap<string, readonly Operation[]>
+  readonly #replays: ReadonlyMap<string, readonly Operation[]>
   readonly #excuses: Excuses
 
   constructor({ operations, run }: History, excuses: Excuses) {
@@ -47,6 +48,10 @@ export class Visits {
       operations.filter(({ kind }) => kind !== 'replay'),
       ({ browser }) => browser,
     )
+    this.#replays = grouped(
+      operations.filter(({ kind }) => kind === 'replay'),
+      ({ browser }) => browser,
+    )
     for (const own of this.#byBrowser.values()) this.#noteOverlaps(own)
   }
 
@@ -62,22 +67,10 @@ export class Visits {
     return this.#overlapped.has(id) ? ended + this.#staleness : ended
   }
 
-  /**
-   * Since when the store has to have what it takes to keep this change. An id that the store has forgotten is the browser's
-   * until the next sign-in: answers name no session then, and what is changed is dropped.
-   */
-  dependsSince({ browser, seen, began }: Operation): number {
-    if (seen?.handle !== null) return began
-    const before = (this.#byBrowser.get(browser) ?? []).findLast(
-      (one) => one.began < began && typeof one.seen?.handle === 'string',
-    )
-    return before?.began ?? began
-  }
-
-  /** Whether the answer shows this visit's session. */
+  /** Whether the answer shows this visit's session: not one that shows what its request would have stored, and had no session for. */
   isShown({ user, name }: Visit, operation: Operation): boolean {
     const { seen } = operation
-    return seen?.owner === name && seen.user === (user ?? null)
+    return seen?.owner === name && seen.user === (user ?? null) && seen.handle !== null
   }
 
   /** The latest answer before this operation that shows the visit's session: by then no store had forgotten it. */
@@ -99,6 +92,30 @@ export class Visits {
     const reaches = (end: Operation): boolean =>
       (end.outcome === 'acknowledged' ? end.ended : this.#excuses.settledAfter(end)) > since
     return (this.#everywhere.get(user ?? '') ?? []).some((end) => mayCount(end) && reaches(end))
+  }
+
+  /** The last time before this operation that its browser came with cookies of before. */
+  lastReplay({ browser, began }: Operation): Operation | undefined {
+    return (this.#replays.get(browser) ?? []).findLast((one) => one.began < began)
+  }
+
+  /** The last answer before this operation that named a session to its browser. */
+  lastNamed({ browser, began }: Operation): Operation | undefined {
+    const own = this.#byBrowser.get(browser) ?? []
+    return own.findLast((one) => one.ended < began && typeof one.seen?.handle === 'string')
+  }
+
+  /** Whether its browser may have brought an id in whose place a sign-in, or nothing at all, had come. */
+  mayBeSuperseded({ browser, id, began, ended }: Operation): boolean {
+    const turns = (this.#byBrowser.get(browser) ?? []).filter(
+      (one) => (one.kind === 'sign-in' || one.kind === 'sign-out') && one.id !== id && one.began < ended,
+    )
+    return turns.some(
+      (one, at) =>
+        this.knownFrom(one) >= began ||
+        (one.outcome === 'unknown' &&
+          !turns.slice(at + 1).some((next) => next.outcome === 'acknowledged' && next.ended < began)),
+    )
   }
 
   #revocationsOf({ user = '', signIn }: Visit, until: number): OperationOf<'sign-out'>[] {

@@ -77,11 +77,7 @@ export const MUTANTS: readonly Mutant[] = [
         by: 'if (isThis(swap.found, folded.bytes)) return swap',
       },
     ],
-    caughtAs: ['doubled-increment'],
-    shows: {
-      store: 'redis',
-      faults: ['Redis connections cut, again and again', 'Redis connections cut, again and again'],
-    },
+    caughtAs: [],
     simulated: ['doubled-increment'],
     test: { project: 'unit', file: 'test/core/identity.test.ts', title: 'is found again by its stamp' },
   },
@@ -270,6 +266,30 @@ export const MUTANTS: readonly Mutant[] = [
     replaces: [{ file: 'src/core/session-work.ts', text: 'if (!this.#stored || !(error', by: 'if (!(error' }],
     caughtAs: [],
     test: { project: 'unit', file: 'test/core/outage.test.ts', title: 'are not told as if nothing had been written' },
+  },
+  {
+    name: 'loss-suffered',
+    invariant: 'I2',
+    about: 'goes on dropping what is stored under an id that the store has forgotten',
+    replaces: [
+      {
+        file: 'src/core/resolution.ts',
+        text: "return comesAfter(id, record) ? 'lost' : 'detached'",
+        by: "return 'detached'",
+      },
+    ],
+    caughtAs: ['lost-update', 'going-back'],
+    shows: {
+      store: 'lmdb',
+      faults: [
+        'an old copy in the place of the file',
+        'disk full',
+        'an old copy in the place of the file',
+        'disk full',
+      ],
+    },
+    simulated: ['lost-update'],
+    test: { project: 'unit', file: 'test/core/lost-ids.test.ts', title: 'lets a new visit begin' },
   },
   {
     name: 'queue-trusted',

@@ -153,9 +153,11 @@ export class SimulatedServer {
       const { lapsed, shown, ...told } = await this.#handle(visit, { asked, token, changes })
       // Before the answer to an error, too.
       const { cookies } = await visit.settle()
-      // What is changed by who is not the visitor any more is dropped: the answer shows nothing that is kept.
-      const dropped = changes && (lapsed || isLapsed(visit.session))
-      return { ...told, cookies, ...(!dropped && shown !== undefined && { seen: shown }) }
+      // A session that begins with this request has a name only when it is saved, after the handler.
+      const handle = shown?.handle ?? visit.session.handle ?? null
+      // What is changed by who is not the visitor any more shows nothing of the visit: another one begins.
+      const other = changes && lapsed && handle !== null
+      return { ...told, cookies, ...(!other && shown !== undefined && { seen: { ...shown, handle } }) }
     } catch (error) {
       return { ...failed(error), cookies: visit.farewell() }
     } finally {
@@ -170,7 +172,7 @@ export class SimulatedServer {
     try {
       await visit.open({ fresh: 'fresh' in asked && asked.fresh, signOut: asked.route === 'sign-out' })
       if (changes) visit.check(token === undefined ? {} : { _csrf: token })
-      const lapsed = isLapsed(visit.session)
+      const lapsed = visit.session.status === 'lapsed'
       const said = await this.#carryOut(visit.session, asked, token)
       return { status: 200, ...said, lapsed, shown: seenBy(visit.session) }
     } catch (error) {
@@ -239,10 +241,6 @@ function factsOf({ route }: Asked, cookie: string, evidence: boolean): RequestFa
 function owned(data: Basket, visit: string): Basket {
   data.owner ??= visit
   return data
-}
-
-function isLapsed({ status }: Session<Basket>): boolean {
-  return status === 'lapsed'
 }
 
 function seenBy(session: Session<Basket>): Seen {

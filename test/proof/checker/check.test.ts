@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { check } from '../../../proof/checker/check.ts'
+import { ENDED } from '../../../proof/history/history.ts'
 import { Story, type Told } from './story.ts'
 
 /** Names of what the checker finds, `name (excused)` where something excuses it. */
@@ -97,16 +98,49 @@ describe('changes', () => {
     expect(found(story)).toEqual(['lost-update (excused)'])
   })
 
-  it('of who goes on with an id that the store has forgotten are excused, and of nobody else', () => {
-    const story = (handle: string | null): Story => {
-      const told = new Story().broken({ sort: 'forgets', ended: 200 })
-      told.tell('add', { item: 'v1.0' }, { seen: { cart: ['v1.0'] } })
-      told.tell('add', { item: 'v1.1' }, { visit: 'v1-2', began: 20_000, seen: { handle, cart: ['v1.1'] } })
-      told.tell('read', {}, { visit: 'v1-2', seen: { handle } })
+  it('that are acknowledged without a session to keep them are lost at once, whatever a store forgot', () => {
+    for (const kind of ['add', 'mark', 'count'] as const) {
+      const story = new Story().broken({ sort: 'forgets', ended: 200 })
+      story.tell('read', {})
+      story.tell(kind, { item: 'v1.0', mark: 1 }, { began: 20_000, seen: { handle: null, cart: ['v1.0'] } })
+      expect(found(story)).toEqual(['lost-update'])
+    }
+  })
+
+  it('are not lost where the session ended, or was signed in to, and the browser had not heard of it', () => {
+    const dropped = { seen: { handle: null, cart: ['v1.1'] } }
+    const overtaken = new Story()
+    overtaken.tell('sign-in', { user: 'ada' }, { visit: 'v1-2', began: 10, ended: 30, seen: { user: 'ada' } })
+    overtaken.tell('add', { item: 'v1.1' }, { ...dropped, began: 25 })
+    const unheard = new Story().broken({ sort: 'outage' })
+    unheard.tell('sign-in', { user: 'ada' }, { ...V2, outcome: 'unknown', status: 0, seen: undefined })
+    unheard.tell('add', { item: 'v1.1' }, dropped)
+    const ended = new Story()
+    ended.signIn()
+    ended.tell(
+      'sign-out',
+      { user: 'ada', everywhere: false },
+      { ...V2, began: 100, ended: 120, seen: { handle: null } },
+    )
+    ended.tell('mark', { mark: 1 }, ada({ handle: null }, { began: 110, ended: 115 }))
+    expect([...found(overtaken), ...found(unheard), ...found(ended)]).toEqual([])
+    // It has heard of a later one.
+    unheard.signIn('v1-3')
+    unheard.tell('add', { item: 'v1.2' }, { visit: 'v1-3', seen: { user: 'ada', handle: null } })
+    expect(found(unheard)).toContain('lost-update')
+  })
+
+  it('are excused where an older cookie came after a store forgot, with which the session went on', () => {
+    const story = (replayed: number): Story => {
+      const told = new Story().broken({ sort: 'forgets', began: 100, ended: 200 })
+      told.tell('read', {})
+      told.tell('renew', {})
+      told.tell('replay', { of: 1, because: 'renewed' }, { began: replayed })
+      told.tell('add', { item: 'v1.0' }, { began: 10_000, seen: { handle: null } })
       return told
     }
-    expect(found(story(null))).toEqual(['lost-update (excused)', 'going-back (excused)'])
-    expect(found(story('another'))).toEqual(['lost-update', 'going-back'])
+    expect(found(story(300))).toEqual(['lost-update (excused)'])
+    expect(found(story(50))).toEqual(['lost-update'])
   })
 
   it('that were counted after a store forgot are not excused by it', () => {
@@ -449,6 +483,13 @@ describe('forms', () => {
 })
 
 describe('answers', () => {
+  it('are missing where a server has ended by itself, whatever is broken', () => {
+    const story = new Story().broken({ sort: 'unwritable' }).report(ENDED, { code: null, signal: 'SIGBUS' }, 20)
+    story.tell('read', {})
+    expect(found(story)).toEqual(['undue-error'])
+    expect(check(story.history)[0]?.text).toBe('Server A ended by itself (SIGBUS).')
+  })
+
   it('are errors only while something is broken, and a little after', () => {
     const story = new Story()
     story.tell('read', {}, { began: 10_000, outcome: 'refused', status: 503, seen: undefined })

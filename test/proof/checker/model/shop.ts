@@ -120,10 +120,12 @@ export class Shop {
 
   #changed(planned: Planned, jar: Jar, base: Version | undefined): Said {
     const { session } = jar
-    const isGuest = jar.session === undefined
-    if (isGuest && planned.kind !== 'count') return this.#begins(planned)
     const latest = session?.versions.at(-1)
-    if (base?.state === undefined || session === undefined || latest === undefined) return this.#shows(jar, base, jar)
+    if (base?.state === undefined || session === undefined || latest === undefined) {
+      // Whose session is over or forgotten begins anew; what comes with an id that was superseded is dropped.
+      const isSuperseded = base === undefined && latest?.state !== undefined && latest.epoch >= jar.epoch
+      return isSuperseded ? this.#shows(jar, base, jar) : this.#begins(planned)
+    }
     const isOver = latest.state === undefined || latest.epoch !== base.epoch
     if (planned.kind === 'count' && isOver) return OVER
     const seen = changed(planned.kind === 'count' ? (latest.state ?? base.state) : base.state, planned)
@@ -138,7 +140,7 @@ export class Shop {
 
   /** The first value of a guest. */
   #begins(planned: Planned): Said {
-    const state = changed({ ...NOTHING, owner: planned.visit }, planned)
+    const state = changed({ ...NOTHING, owner: planned.kind === 'count' ? null : planned.visit }, planned)
     const version = { at: planned.effect, epoch: 0, state }
     const session = this.#session(version)
     const jar = { ...NO_COOKIES, session }

@@ -12,8 +12,8 @@ import type { Selector } from './store.ts'
 
 /** Between two warnings, in milliseconds. */
 const QUIET_FOR = 60_000
-/** Losses that are remembered, so that the requests of a page count one once. About 100 bytes each. */
-const REMEMBERED_BYTES = 1_000_000
+/** Losses that are remembered, so that each is counted once: some forty thousand. About 100 bytes each, and two for one at most. */
+const REMEMBERED_BYTES = 8_000_000
 
 /** By what a loss was noticed. */
 interface Loss {

@@ -40,6 +40,8 @@ export type Resolution = Live | { readonly what: 'over' | 'detached'; readonly d
 /** How long a dead id is remembered in this process, in milliseconds. */
 const DEAD_FOR = 2_000
 const DEAD_MOST = 10_000
+/** How long a primary that was replaced may be asked, in milliseconds. */
+const BEHIND_MOST = 15_000
 /** The largest record that stays with its id, in bytes. */
 const STORED_MOST = 1_024
 
@@ -156,6 +158,7 @@ async function resolveEach(
       const over = (!through && dead.has(id.selector)) || services.ends.isPending(id.selector)
       const found = over ? 'over' : await judgeOrEnd(services, presented, id, known)
       if (found === 'over') dead.add(id.selector)
+      if (found === 'lost') services.copies?.forget(id.selector)
       if (found === 'over') gone.push(id.selector)
       else if (found === 'lost') lost.push(id.selector)
       else if (found === 'detached') detached ||= !lost.includes(id.selector)
@@ -293,7 +296,15 @@ function weigh(services: Services, id: GenuineId, standing: Standing): Judged {
   const by = standingOf(record, id.hash, now)
   if (by === 'current' || by === 'previous') return new Living(id, standing, by)
   if (by === 'after-grace') return 'stolen'
-  return comesAfter(id, record) ? 'lost' : 'detached'
+  return comesAfter(id, record) && !mayBeBehind(services, id, now) ? 'lost' : 'detached'
+}
+
+/**
+ * Whether it may be this server that is behind, and not the store: it asks a primary that was replaced, and knows nothing of an
+ * id that another server has just issued. A guest's new id would take the good one's place; a user's ranks above it.
+ */
+function mayBeBehind({ store }: Services, { rank, mintedAt }: GenuineId, now: number): boolean {
+  return store.mayLose && rank === 'gid' && now - mintedAt < BEHIND_MOST
 }
 
 /** Why a live record is no session any more: its time is up, or everything of its time was revoked. */

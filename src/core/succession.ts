@@ -24,10 +24,12 @@ export function standingOf(record: LiveRecord, hash: Uint8Array, now: number): S
 
 /**
  * Whether an id that the record does not know comes after it: the store has lost what made it the valid one. Of the ids of a
- * visit none bears an earlier time than the one before it, and who was signed in is no guest again.
+ * visit none bears an earlier time than the one before it, and who was signed in is no guest again, but in another visit
+ * that began later under the same selector. Cookies count in whole seconds.
  */
-export function comesAfter({ rank, mintedAt }: GenuineId, { userId, idMintedAt }: LiveRecord): boolean {
-  return (rank === 'sid' && userId === undefined) || mintedAt > Math.floor(idMintedAt / 1000) * 1000
+export function comesAfter({ rank, mintedAt }: GenuineId, { userId, idMintedAt, createdAt }: LiveRecord): boolean {
+  if (mintedAt > idMintedAt) return true
+  return rank === 'sid' && userId === undefined && mintedAt >= Math.floor(createdAt / 1000) * 1000
 }
 
 /** The first record of a visit. An id that the browser already has is followed by its successor; one that it has not is valid itself. */
@@ -90,5 +92,6 @@ export function validVerifier(keyring: Keyring, record: LiveRecord, id: GenuineI
 
 /** In whole seconds of the visit, and not before the id that it follows, though a clock be put back. */
 function mintingTime({ createdAt, idMintedAt }: LiveRecord, now: number): number {
-  return Math.max(idMintedAt, createdAt + Math.floor((now - createdAt) / 1000) * 1000)
+  const seconds = Math.max(Math.ceil((idMintedAt - createdAt) / 1000), Math.floor((now - createdAt) / 1000))
+  return createdAt + seconds * 1000
 }

@@ -32,7 +32,7 @@ export const breaker: Channel = channel('holdfast:breaker')
 export const end: Channel = channel('holdfast:end')
 /** Another server took the place of the store's, or the same one lost its memory: so many ends are written again. Message: `{ store, ends }`. */
 export const replaced: Channel = channel('holdfast:replaced')
-/** The store has an older version of a session than a browser was shown: it has lost what it acknowledged. Message: `{ handle, shown, found }`, both versions; `found` is 0 where nothing is left. */
+/** The store has an older version of a session than a browser was shown, or has an id of: it has lost what it acknowledged. Message: `{ handle, shown, found }`, both versions; `shown` is `undefined` where only the id tells it, `found` is 0 where nothing is left. */
 export const lost: Channel = channel('holdfast:lost')
 /** A record could not be read: garbage, or a newer format. Message: `{ handle, why }`. */
 export const unreadable: Channel = channel('holdfast:unreadable')

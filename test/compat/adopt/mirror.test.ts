@@ -216,6 +216,16 @@ describe('a session on old and new servers', () => {
   })
 })
 
+it('a session that ended here, and whose user an old server took out meanwhile, is no loss of the store', async () => {
+  await begin({ adopt: [mirrored(old)], idleTimeout: '5m', renewalTimeout: '4m' })
+  old.begin(ada, 'old-id', { user: 'ada', cart: ['apple'] })
+  await onNew()
+  clock.forward(60 * 60_000)
+  old.visit(ada, (members) => void delete members['user'])
+  for (const at of [0, 1]) expect(await onNew(undefined, at)).toEqual({ userId: undefined, cart: ['apple'] })
+  expect(servers.map((one) => one.stats().lostWrites)).toEqual([0, 0])
+})
+
 describe('a sign-in', () => {
   it('on a new server holds on old ones, under an id that nobody knew before', async () => {
     old.begin(ada, 'old-id', { cart: ['apple'] })

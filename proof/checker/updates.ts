@@ -7,6 +7,9 @@ import type { Visit } from './visits.ts'
 
 type Change = Extract<Operation, { kind: 'add' | 'count' | 'mark' }>
 
+/** How long a guest's new id that a server does not know is not taken for one that Redis has lost, in milliseconds. */
+const BEHIND_MOST = 15_000
+
 /** An answer that shows the visit's session. */
 interface Shown {
   readonly operation: Operation
@@ -65,9 +68,10 @@ function isChange(operation: Operation): operation is Change {
 /**
  * What an answer says of itself: it was a success, and its request was without a session to store anything in. That is so for
  * who meets an end, or a sign-in, of which the browser had not heard. That the store has forgotten something is no excuse,
- * unless somebody came with an older cookie then, with which the forgotten session went on.
+ * unless somebody came with an older cookie then, with which the forgotten session went on, or a guest's id is so young that
+ * its server may ask a primary that was replaced.
  */
-function dropped({ visits, excuses }: Case, visit: Visit): Violation[] {
+function dropped({ visits, excuses, history }: Case, visit: Visit): Violation[] {
   const [first] = visit.operations.filter(
     (one) =>
       isChange(one) &&
@@ -78,8 +82,13 @@ function dropped({ visits, excuses }: Case, visit: Visit): Violation[] {
   )
   if (first === undefined) return []
   const text = `${visit.name}: ${first.kind} was acknowledged, and there was no session to keep it.`
-  const replay = visits.lastReplay(first)
-  const excusedBy = replay && excuses.forgot(visits.lastNamed(first)?.began ?? 0, replay.began)
+  const [replay, named] = [visits.lastReplay(first), visits.lastNamed(first)]
+  const isYoung =
+    visit.user === undefined && first.began < (named?.ended ?? 0) + BEHIND_MOST && history.run.store !== 'lmdb'
+  const excusedBy = excuses.forgot(
+    named?.began ?? 0,
+    isYoung ? first.began : (replay?.began ?? Number.NEGATIVE_INFINITY),
+  )
   return [
     {
       name: 'lost-update',

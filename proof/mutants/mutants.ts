@@ -274,7 +274,7 @@ export const MUTANTS: readonly Mutant[] = [
     replaces: [
       {
         file: 'src/core/resolution.ts',
-        text: "return comesAfter(id, record) ? 'lost' : 'detached'",
+        text: "return comesAfter(id, record) && !mayBeBehind(services, id, now) ? 'lost' : 'detached'",
         by: "return 'detached'",
       },
     ],

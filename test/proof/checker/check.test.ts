@@ -130,13 +130,24 @@ describe('changes', () => {
     expect(found(unheard)).toContain('lost-update')
   })
 
+  it('are excused while a guest’s id is so young that a server may be behind the store, over Redis', () => {
+    const story = (began: number, store: 'redis' | 'lmdb' = 'redis'): Story => {
+      const told = new Story({ store }).broken({ sort: 'failover', began: 50, ended: 100 })
+      told.tell('add', { item: 'v1.0' }, { seen: { cart: ['v1.0'] } })
+      told.tell('add', { item: 'v1.1' }, { began, seen: { handle: null } })
+      return told
+    }
+    expect(found(story(10_000))).toEqual(['lost-update (excused)'])
+    expect([found(story(20_000)), found(story(10_000, 'lmdb'))]).toEqual([['lost-update'], ['lost-update']])
+  })
+
   it('are excused where an older cookie came after a store forgot, with which the session went on', () => {
     const story = (replayed: number): Story => {
       const told = new Story().broken({ sort: 'forgets', began: 100, ended: 200 })
       told.tell('read', {})
       told.tell('renew', {})
       told.tell('replay', { of: 1, because: 'renewed' }, { began: replayed })
-      told.tell('add', { item: 'v1.0' }, { began: 10_000, seen: { handle: null } })
+      told.tell('add', { item: 'v1.0' }, { began: 20_000, seen: { handle: null } })
       return told
     }
     expect(found(story(300))).toEqual(['lost-update (excused)'])

@@ -132,13 +132,12 @@ async function fill<Data extends object>(
 ): Promise<Written> {
   const { user, signedInAt } = attempt
   const fresh = freshVerifier(services.random)
-  const entered = (record: LiveRecord): LiveRecord => ({
-    ...record,
-    userId: user,
-    createdAt: Math.min(record.createdAt, signedInAt),
-    signedInAt,
-    sparedAt: undefined,
-  })
+  const entered = (record: LiveRecord): LiveRecord => {
+    const createdAt = Math.min(record.createdAt, signedInAt)
+    // Of a visit that was not stored yet no id has been shown: its first one is as old as the visit.
+    const idMintedAt = record.counter === 0 ? createdAt : record.idMintedAt
+    return { ...record, userId: user, createdAt, idMintedAt, signedInAt, sparedAt: undefined }
+  }
   try {
     return await work.write(carriedData(work.data, carry), (record, now) => raised(entered(record), fresh, now), {
       fresh,

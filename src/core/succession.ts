@@ -90,8 +90,12 @@ export function validVerifier(keyring: Keyring, record: LiveRecord, id: GenuineI
   return findSuccessor(keyring, id, record.previous.nonce, record.hash)
 }
 
-/** In whole seconds of the visit, and not before the id that it follows, though a clock be put back. */
+/**
+ * In whole seconds of the visit; in no earlier second of the clock than the id that it follows, though a clock be put back:
+ * that is what cookies count in.
+ */
 function mintingTime({ createdAt, idMintedAt }: LiveRecord, now: number): number {
-  const seconds = Math.max(Math.ceil((idMintedAt - createdAt) / 1000), Math.floor((now - createdAt) / 1000))
+  const followed = Math.floor(idMintedAt / 1000) * 1000
+  const seconds = Math.max(Math.ceil((followed - createdAt) / 1000), Math.floor((now - createdAt) / 1000))
   return createdAt + seconds * 1000
 }

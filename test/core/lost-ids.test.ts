@@ -280,3 +280,16 @@ describe('an id that another has superseded', () => {
     expect(await browser.visit(servers[1], what)).toEqual(['live', 'u1', { cart: true }])
   })
 })
+
+it('an id bears no time to come where the store’s clock is behind, and can be renewed once it is old enough', async () => {
+  const { servers, clock, late } = await world({ mayLose: false }, LONG)
+  late.forward(5)
+  const browser = new Browser()
+  await browser.visit(servers[1], (session) => session.signIn('u1'))
+  const before = browser.jar.get('__Host-sid')
+  clock.forward(60_000)
+  late.forward(60_000)
+  await browser.visit(servers[1], (session) => session.regenerateId())
+  expect(before).toBeDefined()
+  expect(browser.jar.get('__Host-sid')).not.toBe(before)
+})

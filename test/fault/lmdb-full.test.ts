@@ -46,6 +46,12 @@ interface Report {
   readonly unhandled: readonly string[]
 }
 
+interface EndReport {
+  readonly stored: number
+  readonly ends: Readonly<Record<string, number>>
+  readonly readable: Readonly<Record<string, number>>
+}
+
 function expectSound(report: Report): void {
   expect(report.stored).toBeGreaterThan(400)
   expect(report.refused).toBeGreaterThanOrEqual(100)
@@ -69,6 +75,20 @@ describe('a store that is full', () => {
         onSmallDisk(size, directory, [process.execPath, FILLER, join(directory, 'store')]),
       )
       expectSound(JSON.parse(output.toString()) as Report)
+    },
+  )
+
+  it.each(canMount ? ['6m', '12m'] : [])(
+    'I3, I6, I13: on a disk of %s, while a frozen process keeps every page in use, refuses ends before LMDB meets the end of the disk',
+    (size) => {
+      const ender = FILLER.replace('filler', 'ender')
+      const command = [process.execPath, ender, join(directory, 'store')]
+      const { stdout, stderr, status } = spawnSync('unshare', onSmallDisk(size, directory, command))
+      expect([status, stderr.toString()]).toEqual([0, ''])
+      const { stored, ends, readable } = JSON.parse(stdout.toString()) as EndReport
+      expect(Object.keys(ends).toSorted()).toEqual(['ERR_STORE_UNAVAILABLE no', 'done'])
+      expect(ends['done']).toBeGreaterThan(25)
+      expect(readable).toEqual({ done: stored })
     },
   )
 

@@ -19,9 +19,14 @@ export interface Usage {
 
 /** Kept for ends and revocations, which have to go through when nothing else does. */
 const RESERVE = 1024 * 1024
+/**
+ * Pages that nothing may use: what a write takes beyond its own share, on its common way from the roots and in LMDB's list of
+ * free pages, which grows while somebody still reads an old state; and what other processes take at the same moment.
+ */
+const UNTOUCHED = 64
 /** The file grows by so much at a time, and before the last step is used up. */
 const STEP = 1024 * 1024
-/** Pages that one of several writes may need: leaves of both tables that split. Their common way from the roots is in the reserve. */
+/** Pages that one of several writes may need: leaves of both tables that split. Their common way from the roots is in what nothing may use. */
 const PAGES_PER_WRITE = 6
 /** What is left is measured once in so many writes: other processes use it too. */
 const BETWEEN_MEASURES = 32
@@ -84,7 +89,8 @@ export class Room {
       if (this.#countdown <= 0 || this.#left < RESERVE + STEP) this.#measure()
       const cost = (PAGES_PER_WRITE + 2 * Math.ceil(bytes / this.#last.pageSize)) * this.#last.pageSize
       const growing = this.#left < cost + RESERVE + STEP ? this.#grow(cost) : undefined
-      if (this.#left >= cost + (needed ? 0 : RESERVE)) {
+      const kept = needed ? UNTOUCHED * this.#last.pageSize : RESERVE
+      if (this.#left >= cost + kept) {
         this.#left -= cost
         this.#promised += cost
         return cost

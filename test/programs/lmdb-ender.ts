@@ -51,7 +51,7 @@ async function endAll(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ stored: numbers.length, ends, readable })}\n`)
 }
 
-async function fill(create: (number: number) => PromiseLike<unknown> | unknown): Promise<number[]> {
+async function fill(create: (number: number) => unknown): Promise<number[]> {
   const numbers: number[] = []
   for (let next = 0, failures = 0; failures < ENOUGH && next < 100_000; next += 1) {
     try {

@@ -5,7 +5,10 @@ import { secondsSince } from './project.mjs'
  * @typedef {object} Step
  * @property {string} name
  * @property {() => Promise<import('./project.mjs').Ended>} run
- * @typedef {{ passed: number, failed: number }} Tally
+ * @typedef {object} Failure
+ * @property {string} test which step, or which test of which file
+ * @property {string} reason
+ * @typedef {{ passed: number, failed: number, failures: readonly Failure[] }} Tally
  */
 
 /**
@@ -13,15 +16,20 @@ import { secondsSince } from './project.mjs'
  * @returns {Promise<Tally>}
  */
 export async function runSteps(steps) {
-  const tally = { passed: 0, failed: 0 }
+  let passed = 0
+  /** @type {Failure[]} */
+  const failures = []
   for (const step of steps) {
     const start = performance.now()
     const { ok, output } = await step.run()
-    tally[ok ? 'passed' : 'failed'] += 1
     tell(ok ? 'ok' : 'FAILED', step.name, secondsSince(start))
-    if (!ok) process.stdout.write(`${indented(output)}\n`)
+    if (ok) passed += 1
+    else {
+      failures.push({ test: step.name, reason: output })
+      process.stdout.write(`${indented(output)}\n`)
+    }
   }
-  return tally
+  return { passed, failed: failures.length, failures }
 }
 
 /**
@@ -46,6 +54,6 @@ function tell(verdict, name, time) {
 }
 
 /** @param {string} text */
-function indented(text) {
+export function indented(text) {
   return text.trimEnd().replaceAll(/^/gm, '          ')
 }

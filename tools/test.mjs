@@ -7,29 +7,25 @@ import { existsSync, rmSync } from 'node:fs'
 
 import { inProject, readText, runNode, secondsSince } from './project.mjs'
 import { packagesAreThere, setUp } from './setup.mjs'
-import { complaintStep, runSteps } from './steps.mjs'
+import { complaintStep, indented, runSteps } from './steps.mjs'
 import { suites } from './suites.mjs'
 import { survivors } from './survivors.mjs'
+import { outcomeOf } from './vitest-report.mjs'
 
 /** @typedef {import('./suites.mjs').Suite} Suite */
-/** @typedef {import('./steps.mjs').Tally & { note?: string }} Tally */
-/**
- * What vitest's JSON reporter writes, as far as it is read here.
- * @typedef {object} Report
- * @property {number} numPassedTests
- * @property {number} numFailedTests
- * @property {number} numPendingTests
- * @property {number} numTodoTests
- * @property {{ status: string, assertionResults: { status: string }[] }[]} testResults
- */
+/** @typedef {import('./vitest-report.mjs').Outcome} Outcome */
+/** @typedef {import('./vitest-report.mjs').Report} Report */
 
 /** Every process started below inherits this mark; those that still have it at the end were left behind. */
 const mark = `HOLDFAST_TEST_RUN=${randomUUID()}`
 
+/** Failures that are told again at the end. */
+const MOST_TOLD = 20
+
 const started = performance.now()
 const { checking, chosen, forVitest } = readArguments(process.argv.slice(2))
 
-/** @type {Map<string, Tally & { took: string }>} */
+/** @type {Map<string, Outcome & { took: string }>} */
 const results = new Map()
 await part('set-up', () => runSteps([setUpStep(chosen)]))
 if (packagesAreThere()) {
@@ -39,7 +35,7 @@ if (packagesAreThere()) {
 }
 conclude()
 
-/** @param {string} name @param {() => Promise<Tally>} run */
+/** @param {string} name @param {() => Promise<Outcome>} run */
 async function part(name, run) {
   const began = performance.now()
   const tally = await run()
@@ -69,7 +65,7 @@ function setUpStep(needing) {
   return complaintStep('set-up', () => setUp(['packages', ...new Set(needing.flatMap(({ needs }) => needs))]))
 }
 
-/** The checks are made with packages that were not there before the set-up. @returns {Promise<Tally>} */
+/** The checks are made with packages that were not there before the set-up. @returns {Promise<Outcome>} */
 async function runChecks() {
   title('check')
   const { checks } = await import('./checks.mjs')
@@ -78,7 +74,7 @@ async function runChecks() {
 
 /**
  * @param {Suite} suite
- * @returns {Promise<Tally>}
+ * @returns {Promise<Outcome>}
  */
 async function runSuite({ name }) {
   title(name)
@@ -89,7 +85,7 @@ async function runSuite({ name }) {
     output: 'show',
     env: marked(),
   })
-  return tallied(ok, existsSync(inProject(report)) ? /** @type {Report} */ (JSON.parse(readText(report))) : undefined)
+  return outcomeOf(ok, existsSync(inProject(report)) ? /** @type {Report} */ (JSON.parse(readText(report))) : undefined)
 }
 
 function marked() {
@@ -97,31 +93,14 @@ function marked() {
   return { [name]: value }
 }
 
-/**
- * A file that could not be loaded has no failed test, and an error outside of every test has none either: both count.
- * @param {boolean} ok whether vitest was content
- * @param {Report | undefined} report
- * @returns {Tally}
- */
-function tallied(ok, report) {
-  if (report === undefined) return { passed: 0, failed: 1, note: 'vitest wrote no report' }
-  const brokenFiles = report.testResults.filter(
-    ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
-  ).length
-  const passed = report.numPassedTests
-  const failed = report.numFailedTests + brokenFiles
-  if (passed + failed === 0) return { passed, failed: 1, note: 'no test ran' }
-  if (!ok && failed === 0) return { passed, failed: 1, note: 'an error outside of the tests' }
-  const skipped = report.numPendingTests + report.numTodoTests
-  return { passed, failed, ...(skipped > 0 && { note: `${skipped} skipped` }) }
-}
-
 /** @param {string} name */
 function title(name) {
   process.stdout.write(`\n${name}\n`)
 }
 
+/** What failed is told once more at the end: a log of so many tests is often kept or read from there only. */
 function conclude() {
+  tellFailures()
   title(`summary, after ${secondsSince(started)}`)
   const total = { passed: 0, failed: 0 }
   for (const [name, { passed, failed, note, took }] of results) {
@@ -134,4 +113,14 @@ function conclude() {
   }
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
   process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`)
+}
+
+function tellFailures() {
+  const failures = [...results].flatMap(([name, { failures: own }]) => own.map((failure) => ({ name, ...failure })))
+  if (failures.length === 0) return
+  title('failed')
+  for (const { name, test, reason } of failures.slice(0, MOST_TOLD)) {
+    process.stdout.write(`  ${name}: ${test}\n${indented(reason)}\n`)
+  }
+  if (failures.length > MOST_TOLD) process.stdout.write(`  and ${failures.length - MOST_TOLD} more, told above\n`)
 }

@@ -193,7 +193,7 @@ describe('losing answers', () => {
 describe('delayed', () => {
   it('everything comes later, in its order; each way as it is told', async () => {
     const { near, far } = await conversation()
-    link.delay({ requests: 80 })
+    link.delay({ requests: 300 })
     const begun = performance.now()
     near.say('one ')
     await pause(10)
@@ -201,10 +201,10 @@ describe('delayed', () => {
     near.socket.end()
     far.say('at once')
     await expect.poll(() => near.heard, { interval: 5 }).toBe('at once')
-    expect(performance.now() - begun).toBeLessThan(80)
+    expect(far.heard).toBe('')
     await expect.poll(() => far.ended, { interval: 5 }).toBe(true)
     expect(far.heard).toBe('one two')
-    expect(performance.now() - begun).toBeGreaterThanOrEqual(80)
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(300)
   })
 })
 

@@ -21,6 +21,8 @@ const WRITERS = 4
 const KILLS = 200
 const ADDITIONS = 20_000
 const TIME_LIMIT = 25_000
+/** Milliseconds that reads of a few records never take, on a machine however busy: who waits for a stopped process waits for good. */
+const BLOCKED = 2_000
 
 let directory: string
 
@@ -143,7 +145,7 @@ describe('several processes on one store', () => {
       child.kill('SIGSTOP')
       const begun = performance.now()
       for (const [key, count] of known.own) expect(writeOf((await store.load(key))!)).toBeGreaterThanOrEqual(count)
-      expect(performance.now() - begun).toBeLessThan(100)
+      expect(performance.now() - begun).toBeLessThan(BLOCKED)
       child.kill('SIGCONT')
     }
     child.kill('SIGKILL')

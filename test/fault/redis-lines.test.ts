@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import type { Store } from '../../src/core/store.ts'
 import { OptionsError, StoreUnavailableError } from '../../src/errors.ts'
 import { startTraffic } from '../stores/redis/traffic.ts'
+import { ownTime, ownTimeOf } from '../support/own-time.ts'
 import { type Sentinels, startSentinels } from '../support/redis-sentinel.ts'
 
 const DEADLINE = 500
@@ -79,14 +80,14 @@ describe('Sentinels with a password of their own', () => {
     ['a wrong password', { password: 'wrong' }, 'option sentinel'],
     ['no password', undefined, 'option sentinel'],
   ])('%s at the Sentinels ends open at once, and says whose it is', async (_, sentinel, advice) => {
-    const begun = performance.now()
+    const own = ownTime()
     const error: unknown = await make({ sentinel })
       .open()
       .catch((cause: unknown) => cause)
     expect(error).toBeInstanceOf(OptionsError)
     expect(String(error)).toContain(advice)
     expect(String(error)).not.toContain('wrong ')
-    expect(performance.now() - begun).toBeLessThan(DEADLINE)
+    expect(own.stop()).toBeLessThan(DEADLINE)
   })
 
   it('a wrong password at the servers ends open at once, and says whose it is', async () => {
@@ -122,9 +123,7 @@ describe('a line that is half-open', () => {
     redis.network.wire('application', primary).freeze('dropped')
     await wait(1_500)
     redis.network.wire('application', primary).restore()
-    const healed = performance.now()
-    await traffic.flows()
-    expect(performance.now() - healed).toBeLessThan(2_000)
+    expect(await ownTimeOf(() => traffic.flows())).toBeLessThan(2_000)
     const report = await traffic.stop()
     expect(report.slowest).toBeLessThan(DEADLINE + SLACK)
     expect(report.lost).toBe(0)

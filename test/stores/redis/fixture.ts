@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest'
 
 import type { Store } from '../../../src/core/store.ts'
 import { StoreUnavailableError } from '../../../src/errors.ts'
+import { ownTime } from '../../support/own-time.ts'
 import { type RedisServer, startRedisServer } from '../../support/redis-server.ts'
 
 export { LONG, newSelector, record, version } from '../../../src/testing/store-contract/harness.ts'
@@ -34,12 +35,14 @@ export async function openStore(options: string | RedisStoreOptions): Promise<St
 
 /** How a call failed, and after how many milliseconds. Throws when it did not fail as a broken store does. */
 export async function failure(run: () => unknown): Promise<{ error: StoreUnavailableError; took: number }> {
-  const before = performance.now()
+  const own = ownTime()
   try {
     await run()
   } catch (error) {
-    if (error instanceof StoreUnavailableError) return { error, took: performance.now() - before }
+    if (error instanceof StoreUnavailableError) return { error, took: own.time() }
     throw error
+  } finally {
+    own.stop()
   }
   throw new Error('the call did not fail')
 }

@@ -5,6 +5,7 @@ import { versionOf } from '../../../src/core/record.ts'
 import type { Selector, Store } from '../../../src/core/store.ts'
 import { StoreUnavailableError } from '../../../src/errors.ts'
 import { counterOf, LONG, newSelector, record } from '../../../src/testing/store-contract/harness.ts'
+import { ownTime } from '../../support/own-time.ts'
 
 /** A call that failed, and when. */
 export interface Failure {
@@ -81,19 +82,6 @@ export async function startTraffic(store: Store, visitors = 4): Promise<Traffic>
       return { ...counts, failures }
     },
   }
-}
-
-const TICK = 10
-
-/** The time in which this process could run. A busy machine holds it up at times, and that is not what the tests measure. */
-function ownTime(): { time(): number; stop(): void } {
-  let [time, last] = [0, performance.now()]
-  const ticking = setInterval(() => {
-    const now = performance.now()
-    time += Math.min(now - last, 2 * TICK)
-    last = now
-  }, TICK)
-  return { time: () => time, stop: () => clearInterval(ticking) }
 }
 
 interface Visitor {
